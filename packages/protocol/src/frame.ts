@@ -23,10 +23,24 @@ export const stream = { input: 0, output: 1, error: 2 } as const;
 export type StreamNumber = 0 | 1 | 2;
 
 export type Frame =
-  | { readonly kind: "request" | "response" | "event"; readonly channel: number; readonly json: Uint8Array }
-  | { readonly kind: "data"; readonly channel: number; readonly stream: StreamNumber; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "request" | "response" | "event";
+      readonly channel: number;
+      readonly json: Uint8Array;
+    }
+  | {
+      readonly kind: "data";
+      readonly channel: number;
+      readonly stream: StreamNumber;
+      readonly bytes: Uint8Array;
+    }
   | { readonly kind: "end"; readonly channel: number; readonly stream: StreamNumber }
-  | { readonly kind: "credit"; readonly channel: number; readonly stream: StreamNumber; readonly credit: number }
+  | {
+      readonly kind: "credit";
+      readonly channel: number;
+      readonly stream: StreamNumber;
+      readonly credit: number;
+    }
   | { readonly kind: "cancel" | "close"; readonly channel: number }
   | { readonly kind: "hello"; readonly channel: 0; readonly json: Uint8Array };
 

@@ -1,0 +1,82 @@
+export { errors, SandboxError, toSandboxError, type ErrorBody, type ErrorCode } from "./errors.ts";
+export {
+  encodeFrame,
+  FrameError,
+  frameKind,
+  FrameReader,
+  helloMagic,
+  stream,
+  type Frame,
+  type FrameKind,
+  type StreamNumber,
+} from "./frame.ts";
+export {
+  DirectoryEntry,
+  Exit,
+  FileKind,
+  FileStat,
+  GuestError,
+  GuestEvent,
+  GuestFailure,
+  guestResults,
+  GuestStats,
+  Hello,
+  OomVerdict,
+  type DialTarget,
+  type GuestCall,
+  type GuestMethod,
+  type GuestParams,
+  type GuestResult,
+  type SpawnParams,
+  type WriteFileParams,
+} from "./guest.ts";
+export type {
+  ByteSink,
+  ByteStream,
+  Guest,
+  GuestProcess,
+  GuestSocket,
+  HostApi,
+  HostedMachine,
+  HostStatus,
+  MachineEnd,
+  MachineOrigin,
+  MachineRequest,
+} from "./host-api.ts";
+export { idAlphabet, letters, makeSandboxId, Region, regionOf, SandboxId } from "./ids.ts";
+export {
+  closeCode,
+  keepAlive,
+  RpcAnswer,
+  rpcErrors,
+  RpcFailure,
+  RpcId,
+  RpcIncoming,
+  type RpcErrorName,
+} from "./json-rpc.ts";
+export { limits } from "./limits.ts";
+export {
+  CreateConfig,
+  Endpoint,
+  ExtendAnswer,
+  ExtendRequest,
+  headers,
+  Labels,
+  paths,
+  SandboxSummary,
+  tokenPrefix,
+} from "./rest.ts";
+export {
+  laterMethods,
+  Path,
+  sandboxMethods,
+  streamNotifications,
+  type DirEntry,
+  type FileInfo,
+  type SandboxInput,
+  type SandboxMethodName,
+  type SandboxParams,
+  type SandboxResult,
+  type StreamNotification,
+} from "./sandbox-rpc.ts";
+export { classForErrno, thrown, ThrownError } from "./thrown.ts";

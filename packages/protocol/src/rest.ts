@@ -1,0 +1,102 @@
+import { z } from "zod";
+
+import { SandboxId } from "./ids.ts";
+import { limits } from "./limits.ts";
+
+/**
+ * The HTTP side of the public API (v3 for one sandbox, v2 for lists), as the official clients use
+ * it. Paths are templates with `{id}`.
+ */
+export const paths = {
+  create: "/api/v3/sandboxes/create",
+  connect: "/api/v3/sandbox/{id}/connect",
+  sandbox: "/api/v3/sandbox/{id}",
+  /** What the official Python client calls where the JavaScript one has {@link paths.sandbox}. */
+  sandboxPlural: "/api/v3/sandboxes/{id}",
+  list: "/api/v2/sandboxes",
+  /** The Python client's list. */
+  listV3: "/api/v3/sandboxes",
+} as const;
+
+/** Headers of the handshake. Node's HTTP lowers their case. */
+export const headers = {
+  config: "x-deno-sandbox-config",
+  sandboxId: "x-deno-sandbox-id",
+  traceId: "x-deno-trace-id",
+  organization: "x-deno-org",
+  /** Ours: the region of a new sandbox when the host name does not tell it. */
+  region: "x-skerry-region",
+} as const;
+
+/** The prefix of the tokens that the official clients accept without an organization. */
+export const tokenPrefix = "ddo_";
+
+const bytesOf = (text: string): number => Buffer.byteLength(text);
+
+export const Labels = z
+  .record(z.string(), z.string())
+  .refine((labels) => Object.keys(labels).length <= limits.labelCountMax, {
+    message: `at most ${limits.labelCountMax} labels`,
+  })
+  .refine(
+    (labels) =>
+      Object.entries(labels).every(
+        ([key, value]) =>
+          key.length > 0 &&
+          bytesOf(key) <= limits.labelKeyBytesMax &&
+          bytesOf(value) <= limits.labelValueBytesMax,
+      ),
+    {
+      message: `keys of 1 to ${limits.labelKeyBytesMax} bytes, values of at most ${limits.labelValueBytesMax} bytes`,
+    },
+  );
+export type Labels = z.infer<typeof Labels>;
+
+/**
+ * The configuration in the header of `create`. Both official clients' shapes: the JavaScript one
+ * leaves out what is not set, the Python one sends `null`. Unknown fields are accepted, since newer
+ * clients send more; fields of features that are not there yet are refused by control, by name.
+ */
+export const CreateConfig = z.object({
+  /** Unix time in ms at which the sandbox stops; absent: it ends with its creating connection. */
+  stop_at_ms: z.number().nullish(),
+  memory_mb: z.number().nullish(),
+  labels: z.record(z.string(), z.string()).nullish(),
+  /** Ours: variables that are there before the first command. The official clients set them later. */
+  env: z.record(z.string(), z.string()).nullish(),
+  root: z.object({ volume: z.string() }).nullish(),
+  volumes: z.array(z.object({ volume: z.string(), path: z.string() })).nullish(),
+  allow_net: z.array(z.string()).nullish(),
+  secrets: z.record(z.string(), z.unknown()).nullish(),
+});
+export type CreateConfig = z.infer<typeof CreateConfig>;
+
+export const ExtendRequest = z.object({ stop_at_ms: z.number() });
+export const ExtendAnswer = z.object({ stop_at_ms: z.number() });
+
+/** One sandbox in a list. */
+export const SandboxSummary = z.object({
+  id: SandboxId,
+  region: z.string(),
+  status: z.enum(["running", "stopped"]),
+  /** ISO 8601. */
+  createdAt: z.string(),
+  stoppedAt: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  memoryMb: z.number(),
+  /** ISO 8601; null for a sandbox that ends with its connection. */
+  stopAt: z.string().nullable(),
+});
+export type SandboxSummary = z.infer<typeof SandboxSummary>;
+
+/** What a running server writes to `SKERRY_HOME/run/endpoint.json`. */
+export const Endpoint = z.object({
+  /** `http://127.0.0.1:8420` */
+  url: z.string(),
+  pid: z.int(),
+  startedAt: z.string(),
+  version: z.string(),
+  /** The token that `skerry env` prints. The file is readable by its owner alone. */
+  token: z.string(),
+});
+export type Endpoint = z.infer<typeof Endpoint>;
