@@ -51,6 +51,50 @@ export const limits = {
   bootMs: 90_000,
   restoreMs: 30_000,
   guestCallMs: 30_000,
+  /** Calls that work on files: copying or removing a large tree takes its time. */
+  guestFileMs: 600_000,
   createMs: 120_000,
   disposeMs: 10_000,
+
+  /** Sandboxes that a server runs at the same time, unless it is configured otherwise. */
+  sandboxesMax: 64,
+  /** How far a client's clock may run ahead when it asks for the longest lifetime. */
+  lifetimeSkewMs: 5_000,
+  /** `DELETE` answers after this long at the latest; the official client gives up after 10 s. */
+  killAnswerMs: 8_000,
+  /** How long an ended sandbox stays in lists, with its events. */
+  stoppedKeptMs: 7 * 24 * 3_600_000,
+  /** Sandboxes in one answer of a list. */
+  listMax: 1_000,
+  /** Events kept for each sandbox; older ones go first. */
+  eventsPerSandboxMax: 1_000,
+  /** The detail of one event, as JSON; longer texts in it are cut. */
+  eventDetailBytesMax: 4_096,
+
+  /** HTTP: head of a request, whole request, quiet connection, and connections at once. */
+  requestHeadMs: 20_000,
+  requestMs: 60_000,
+  keepAliveMs: 75_000,
+  connectionsMax: 4_096,
+
+  /** The server pings each client this often, so that a client that sends nothing shows it lives. */
+  clientPingMs: 5_000,
+  /** A client that does not answer the closing of its socket is cut off after this long. */
+  clientCloseMs: 5_000,
+  /** Raw bytes in one `$sandbox.stream.enqueue` of the server. */
+  streamChunkBytesMax: 49_152,
+  /** Output of a new process waits this long for the client to say that it knows the process. */
+  outputHoldMs: 20,
+  /** Notifications and refusals waiting for one client before it is cut off for not reading. */
+  clientControlBytesMax: 8 * 1_048_576,
+  /** Parameters of one connection's unfinished calls before its socket is paused. */
+  clientRequestBytesMax: 128 * 1_048_576,
+  /** Bytes of all incoming streams of one connection before the greatest is cancelled. */
+  inputTotalBytesMax: 64 * 1_048_576,
+  /** A paused socket whose reader makes no progress for this long is read on. */
+  inputStuckMs: 5_000,
+  /** Bytes of a file read at once before it needs the connection's one lane for great files. */
+  readFileFreeBytesMax: 65_536,
+  /** Entries that `readDir` may return in one message. */
+  directoryEntriesMax: 100_000,
 } as const;

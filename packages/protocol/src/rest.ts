@@ -60,14 +60,28 @@ export type Labels = z.infer<typeof Labels>;
 export const CreateConfig = z.object({
   /** Unix time in ms at which the sandbox stops; absent: it ends with its creating connection. */
   stop_at_ms: z.number().nullish(),
+  /** The Python client's form of the same: `"session"`, `"90s"`, `"5m"`, `"1h"`. */
+  timeout: z.string().nullish(),
+  /** What older clients call `timeout`. */
+  lifetime: z.string().nullish(),
+  /** The Python client's; the JavaScript one tells the region by the host name. */
+  region: z.string().nullish(),
   memory_mb: z.number().nullish(),
   labels: z.record(z.string(), z.string()).nullish(),
   /** Ours: variables that are there before the first command. The official clients set them later. */
   env: z.record(z.string(), z.string()).nullish(),
   root: z.object({ volume: z.string() }).nullish(),
-  volumes: z.array(z.object({ volume: z.string(), path: z.string() })).nullish(),
+  volumes: z
+    .union([
+      z.array(z.object({ volume: z.string(), path: z.string() })),
+      z.record(z.string(), z.string()), // the Python client's: volumes by path
+    ])
+    .nullish(),
   allow_net: z.array(z.string()).nullish(),
   secrets: z.record(z.string(), z.unknown()).nullish(),
+  /** The Python client's; the JavaScript one asks for these after it has connected. */
+  ssh: z.boolean().nullish(),
+  port: z.number().nullish(),
 });
 export type CreateConfig = z.infer<typeof CreateConfig>;
 
