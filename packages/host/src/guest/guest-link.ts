@@ -1,0 +1,158 @@
+import type { Duplex } from "node:stream";
+
+import {
+  encodeFrame,
+  type Frame,
+  FrameError,
+  FrameReader,
+  Hello,
+  helloMagic,
+  limits,
+} from "@skerry/protocol";
+
+import { type Carrier, Channel } from "./channel.ts";
+
+/**
+ * The host's end of a guest's port: many calls over one byte stream. Everything that arrives is
+ * hostile; a guest that breaks the protocol ends the link, and with it every call on it.
+ *
+ * ```
+ *  connecting ──HELLO──▶ open ──fail()/end of stream──▶ closed
+ * ```
+ */
+export class GuestLink implements Carrier {
+  readonly #port: Duplex;
+  readonly #reader = new FrameReader();
+  readonly #channels = new Map<number, Channel>();
+  readonly #hello = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<Error>();
+  #untilHello: Buffer | undefined = Buffer.alloc(0);
+  #skipped = 0;
+  #nextChannel = 1;
+  #turn: Promise<void> = Promise.resolve();
+  #failure: Error | undefined;
+
+  private constructor(port: Duplex) {
+    this.#port = port;
+    this.#hello.promise.catch(() => undefined); // whoever waits in open() has it
+    port.on("data", (chunk: Buffer) => this.#receive(chunk));
+    port.on("error", (cause) => this.fail(new Error("the guest's port failed", { cause })));
+    port.on("close", () => this.fail(new Error("the guest's port closed")));
+  }
+
+  /**
+   * Waits for the guest's HELLO on a port that is connected.
+   *
+   * @throws the signal's reason, or what ended the port first; the port is destroyed then.
+   */
+  static async open(port: Duplex, signal: AbortSignal): Promise<GuestLink> {
+    const link = new GuestLink(port);
+    const abort = (): void => link.fail(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await link.#hello.promise;
+      return link;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Settles when the link has ended, with why. Never rejects. */
+  get closed(): Promise<Error> {
+    return this.#closed.promise;
+  }
+
+  /** Opens a channel with a request. */
+  request(method: string, params: object): Channel {
+    const channel = new Channel(this.#nextChannel, this);
+    this.#nextChannel += 1;
+    const json = Buffer.from(JSON.stringify({ method, params }));
+    if (this.#failure !== undefined) {
+      channel.close(this.#failure);
+    } else if (json.length > limits.guestJsonBytesMax) {
+      channel.close(new RangeError(`a request of ${json.length} bytes is too large for the guest`));
+    } else {
+      this.#channels.set(channel.id, channel);
+      this.sendControl(encodeFrame({ kind: "request", channel: channel.id, json }));
+    }
+    return channel;
+  }
+
+  /** Ends the link and every call on it. */
+  fail(reason: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = reason;
+    this.#port.destroy();
+    for (const channel of this.#channels.values()) channel.close(reason);
+    this.#channels.clear();
+    this.#hello.reject(reason);
+    this.#closed.resolve(reason);
+  }
+
+  sendControl(frame: Buffer): void {
+    if (this.#failure === undefined) this.#port.write(frame);
+  }
+
+  sendData(frame: Buffer): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#sendWhenThereIsRoom(frame));
+    return this.#turn;
+  }
+
+  async #sendWhenThereIsRoom(frame: Buffer): Promise<void> {
+    if (this.#failure !== undefined || this.#port.write(frame)) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#port.off("drain", done);
+        this.#port.off("close", done);
+        resolve();
+      };
+      this.#port.on("drain", done);
+      this.#port.on("close", done);
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#failure !== undefined) return;
+    try {
+      const bytes = this.#untilHello === undefined ? chunk : this.#skipToHello(chunk);
+      if (bytes === undefined) return;
+      for (const frame of this.#reader.push(bytes)) this.#dispatch(frame);
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new FrameError(String(error)));
+    }
+  }
+
+  /** Drops what an earlier connection left in the pipe: everything before the first HELLO. */
+  #skipToHello(chunk: Buffer): Buffer | undefined {
+    const bytes = Buffer.concat([this.#untilHello ?? Buffer.alloc(0), chunk]);
+    const magicAt = bytes.indexOf(helloMagic);
+    const headerBytes = 9;
+    if (magicAt >= headerBytes) {
+      this.#untilHello = undefined;
+      return bytes.subarray(magicAt - headerBytes);
+    }
+    const keep = Math.min(bytes.length, helloMagic.length + headerBytes);
+    this.#skipped += bytes.length - keep;
+    if (this.#skipped > limits.guestResyncBytesMax) throw new FrameError("no hello from the guest");
+    this.#untilHello = bytes.subarray(bytes.length - keep);
+    return undefined;
+  }
+
+  #dispatch(frame: Frame): void {
+    if (frame.kind === "hello") {
+      const hello = Hello.safeParse(JSON.parse(Buffer.from(frame.json).toString("utf8")));
+      if (!hello.success) throw new FrameError("a guest of another version");
+      // A second HELLO means that the guest has forgotten every channel.
+      for (const channel of this.#channels.values())
+        channel.close(new Error("the guest restarted"));
+      this.#channels.clear();
+      this.#hello.resolve();
+      return;
+    }
+    const channel = this.#channels.get(frame.channel);
+    if (channel === undefined) return; // it crossed a close
+    channel.receive(frame);
+    if (frame.kind === "close") this.#channels.delete(frame.channel);
+  }
+}
