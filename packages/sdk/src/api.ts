@@ -1,0 +1,95 @@
+import { ExtendAnswer, headers, paths, SandboxSummary, type SandboxId } from "@skerry/protocol";
+
+import { apiErrorOf } from "./api-error.ts";
+import { parseDuration, type Duration } from "./durations.ts";
+import { ConnectionError } from "./errors.ts";
+import type { Server } from "./options.ts";
+
+/** Time for the server to answer a request. */
+const answerMs = 10_000;
+
+interface RequestOptions {
+  readonly query?: readonly (readonly [string, string])[];
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @internal The HTTP side of the server. */
+export class Api {
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  async list(
+    labels: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<readonly SandboxSummary[]> {
+    const query = Object.entries(labels).map(([key, value]) => [`labels[${key}]`, value] as const);
+    return SandboxSummary.array().parse(await this.request("GET", paths.list, { query, signal }));
+  }
+
+  async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {
+    await this.request("DELETE", pathOf(id), { signal });
+  }
+
+  /** @returns When the sandbox will stop: the server may grant less than was asked for. */
+  async extend(id: SandboxId, duration: Duration, signal?: AbortSignal): Promise<Date> {
+    const body = { stop_at_ms: Date.now() + parseDuration(duration) };
+    const answer = await this.request("PATCH", pathOf(id), { body, signal });
+    return new Date(ExtendAnswer.parse(answer).stop_at_ms);
+  }
+
+  /** @throws {ApiError} when the server refuses. @throws {ConnectionError} when there is none. */
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
+    const { body, signal } = options;
+    const url = new URL(path, this.#server.endpoint);
+    for (const [key, value] of options.query ?? []) url.searchParams.append(key, value);
+    const deadline = AbortSignal.timeout(answerMs);
+    try {
+      const response = await fetch(url, {
+        method,
+        headers: {
+          authorization: `Bearer ${this.#server.token}`,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+        redirect: "error",
+        signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+      });
+      return await contentOf(response);
+    } catch (error) {
+      throw explained(error, url, signal);
+    }
+  }
+}
+
+/** @internal */
+export function pathOf(id: SandboxId): string {
+  return paths.sandbox.replace("{id}", id);
+}
+
+/** What an answer carries; `undefined` when it carries nothing. */
+async function contentOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  if (!response.ok) {
+    const traceId = response.headers.get(headers.traceId) ?? undefined;
+    throw apiErrorOf({ status: response.status, traceId }, text);
+  }
+  return text === "" ? undefined : JSON.parse(text);
+}
+
+/** The network's failures as ours; everything else as it is. */
+function explained(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted === true) return signal.reason;
+  const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+  if (!isTimeout && !(error instanceof TypeError)) return error;
+  const message = isTimeout
+    ? `${url.origin} did not answer within ${answerMs / 1_000} seconds.`
+    : `Cannot connect to ${url.origin}.`;
+  return new ConnectionError(isTimeout ? "CONNECTION_SILENT" : "CONNECTION_FAILED", message, {
+    cause: error,
+    remedy: "Check the address, and that the server runs (`skerry doctor` on its host).",
+  });
+}

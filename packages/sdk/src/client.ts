@@ -1,0 +1,93 @@
+import { Api } from "./api.ts";
+import type { Duration } from "./durations.ts";
+import {
+  sandboxIdOf,
+  serverOf,
+  type ConnectOptions,
+  type SandboxOptions,
+  type ServerOptions,
+} from "./options.ts";
+import { Sandbox } from "./sandbox.ts";
+import { serverStatus, type ServerStatus } from "./server-status.ts";
+
+/** One sandbox in a list. */
+export interface SandboxMetadata {
+  readonly id: string;
+  readonly region: string;
+  readonly status: "running" | "stopped";
+  readonly createdAt: Date;
+  /** `null` while it runs. */
+  readonly stoppedAt: Date | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Memory in MiB. */
+  readonly memoryMb: number;
+  /** When it will stop; `null` for one that ends with its connection. */
+  readonly stopAt: Date | null;
+}
+
+interface Wait {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The sandboxes of a server. */
+export class Sandboxes {
+  readonly #server: ServerOptions;
+  readonly #api: Api;
+
+  /** @internal */
+  constructor(server: ServerOptions, api: Api) {
+    this.#server = server;
+    this.#api = api;
+  }
+
+  /** As `Sandbox.create`, on this server. */
+  async create(options: SandboxOptions = {}): Promise<Sandbox> {
+    return Sandbox.create({ ...this.#server, ...options });
+  }
+
+  /** As `Sandbox.connect`, on this server. */
+  async connect(id: string, options: ConnectOptions = {}): Promise<Sandbox> {
+    return Sandbox.connect(id, { ...this.#server, ...options });
+  }
+
+  /** The sandboxes that have all these labels; default: every one. */
+  async list(
+    options: Wait & { readonly labels?: Readonly<Record<string, string>> | undefined } = {},
+  ): Promise<SandboxMetadata[]> {
+    const summaries = await this.#api.list(options.labels ?? {}, options.signal);
+    return summaries.map((summary) => ({
+      ...summary,
+      createdAt: new Date(summary.createdAt),
+      stoppedAt: summary.stoppedAt === null ? null : new Date(summary.stoppedAt),
+      stopAt: summary.stopAt === null ? null : new Date(summary.stopAt),
+    }));
+  }
+
+  /** Ends a sandbox at once, without connecting to it. */
+  async kill(id: string, options: Wait = {}): Promise<void> {
+    await this.#api.kill(sandboxIdOf(id), options.signal);
+  }
+
+  /** Lets a sandbox live for `duration` from now on. @returns When it will stop. */
+  async extendTimeout(id: string, duration: Duration, options: Wait = {}): Promise<Date> {
+    return this.#api.extend(sandboxIdOf(id), duration, options.signal);
+  }
+}
+
+/** A server, for those who do more than create one sandbox. */
+export class Client {
+  readonly sandboxes: Sandboxes;
+  readonly #api: Api;
+
+  /** @throws {MissingTokenError} @throws {MissingEndpointError} @throws {InvalidOptionError} */
+  constructor(options: ServerOptions = {}) {
+    const { endpoint, token } = serverOf(options);
+    this.#api = new Api({ endpoint, token });
+    this.sandboxes = new Sandboxes({ endpoint: endpoint.href, token }, this.#api);
+  }
+
+  /** How the server is. */
+  async status(options: Wait = {}): Promise<ServerStatus> {
+    return serverStatus(await this.#api.request("GET", "/api/v1/status", options));
+  }
+}

@@ -1,0 +1,89 @@
+import type { Flow } from "./flow.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * A stream from the sandbox. It hands on one chunk for each read, so what nobody takes is counted
+ * as unread; what arrived before a failure is still delivered.
+ */
+export class IncomingStream {
+  readonly readable: ReadableStream<Bytes>;
+  /** Whether the server has announced it. */
+  isStarted = false;
+  readonly #flow: Flow;
+  readonly #chunks: Bytes[] = [];
+  #controller: ReadableByteStreamController | undefined;
+  #isWanted = false;
+  #isCancelled = false;
+  #finish: ((controller: ReadableByteStreamController) => void) | undefined;
+
+  /** @param onCancel Is called when the reader wants no more. */
+  constructor(flow: Flow, onCancel: (reason: unknown) => void) {
+    this.#flow = flow;
+    const readable = new ReadableStream({
+      type: "bytes",
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => {
+        this.#isWanted = true;
+        this.#deliver();
+      },
+      cancel: (reason) => {
+        this.#drop();
+        onCancel(reason);
+      },
+    });
+    this.readable = readable as ReadableStream<Bytes>; // it hands on what is pushed
+  }
+
+  /** Whether its reader wants no more. */
+  get isCancelled(): boolean {
+    return this.#isCancelled;
+  }
+
+  push(bytes: Bytes): void {
+    if (bytes.byteLength === 0 || this.#isCancelled || this.#finish !== undefined) return;
+    this.#chunks.push(bytes);
+    this.#flow.addUnread(bytes.byteLength);
+    this.#deliver();
+  }
+
+  end(): void {
+    this.#finish ??= (controller) => {
+      controller.close();
+      controller.byobRequest?.respond(0); // a reader with a buffer of its own waits for this
+    };
+    this.#deliver();
+  }
+
+  fail(error: unknown): void {
+    this.#finish ??= (controller) => controller.error(error);
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    const controller = this.#controller;
+    if (controller === undefined) return;
+    if (this.#isWanted) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#isWanted = false;
+        this.#flow.addUnread(-chunk.byteLength);
+        controller.enqueue(chunk);
+        return;
+      }
+    }
+    if (this.#finish !== undefined && this.#chunks.length === 0) {
+      this.#controller = undefined;
+      this.#finish(controller);
+    }
+  }
+
+  #drop(): void {
+    this.#controller = undefined;
+    this.#isCancelled = true;
+    this.#flow.addUnread(-this.#chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+    this.#chunks.length = 0;
+  }
+}

@@ -1,0 +1,45 @@
+export { ChildProcess, type ChildProcessOutput, type ChildProcessStatus } from "./child-process.ts";
+export { Client, Sandboxes, type SandboxMetadata } from "./client.ts";
+export { ShellCommand, type Shell } from "./command.ts";
+export { parseDuration, parseLifetime, type Duration, type Lifetime } from "./durations.ts";
+export { SandboxEnvironment } from "./environment.ts";
+export {
+  ApiError,
+  ConnectionError,
+  InvalidOptionError,
+  MissingEndpointError,
+  MissingTokenError,
+  OperationError,
+  RpcError,
+  SandboxCommandError,
+  SkerryError,
+  type ConnectionErrorCode,
+} from "./errors.ts";
+export {
+  SandboxFiles,
+  type DirEntry,
+  type FileInfo,
+  type ReadFileOptions,
+  type TempOptions,
+  type WriteFileOptions,
+} from "./files.ts";
+export {
+  KillController,
+  KillSignal,
+  type KillSignalListener,
+  type Signal,
+} from "./kill-controller.ts";
+export { parseMemorySize, type MemorySize } from "./memory-size.ts";
+export {
+  type ConnectOptions,
+  type SandboxOptions,
+  type SecretConfig,
+  type ServerOptions,
+} from "./options.ts";
+export { type ByteSource } from "./outgoing-stream.ts";
+export { type SandboxPath } from "./path.ts";
+export { Sandbox } from "./sandbox.ts";
+export { accelerationOf, type ServerStatus } from "./server-status.ts";
+export { escapeShellArg } from "./shell-escape.ts";
+export { type OutputMode, type SpawnOptions } from "./spawn.ts";
+export { Endpoint } from "@skerry/protocol";
