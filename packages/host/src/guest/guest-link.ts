@@ -12,6 +12,11 @@ import {
 
 import { type Carrier, Channel } from "./channel.ts";
 
+/** How long a guest may be silent before it is nudged. */
+const nudgeMs = 1_500;
+/** A length and a kind that no frame has. */
+const notAFrame = Buffer.from([5, 0, 0, 0, 0, 0, 0, 0, 0]);
+
 /**
  * The host's end of a guest's port: many calls over one byte stream. Everything that arrives is
  * hostile; a guest that breaks the protocol ends the link, and with it every call on it.
@@ -43,10 +48,18 @@ export class GuestLink implements Carrier {
   /**
    * Waits for the guest's HELLO on a port that is connected.
    *
+   * @param options.canNudge A guest that spoke with an earlier host greets when it notices that the
+   *   host left. One that was restored or adopted in the very moment may have missed it: then a frame
+   *   that no protocol has makes it start again. A guest that still boots must not be nudged.
    * @throws the signal's reason, or what ended the port first; the port is destroyed then.
    */
-  static async open(port: Duplex, signal: AbortSignal): Promise<GuestLink> {
+  static async open(
+    port: Duplex,
+    options: { readonly canNudge: boolean; readonly signal: AbortSignal },
+  ): Promise<GuestLink> {
+    const { canNudge, signal } = options;
     const link = new GuestLink(port);
+    const nudge = canNudge ? setInterval(() => port.write(notAFrame), nudgeMs) : undefined;
     const abort = (): void => link.fail(signal.reason as Error);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
@@ -54,6 +67,7 @@ export class GuestLink implements Carrier {
       await link.#hello.promise;
       return link;
     } finally {
+      clearInterval(nudge);
       signal.removeEventListener("abort", abort);
     }
   }

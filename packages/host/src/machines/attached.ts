@@ -1,0 +1,30 @@
+import type { Guest } from "@skerry/protocol";
+
+import { GuestClient } from "../guest/guest-client.ts";
+import { GuestLink } from "../guest/guest-link.ts";
+import type { Machine } from "../vmm/driver.ts";
+
+/** A machine whose guest answers. */
+export interface Attached {
+  readonly machine: Machine;
+  readonly link: GuestLink;
+  readonly guest: Guest;
+}
+
+/**
+ * Connects to the guest of a machine. A guest that breaks the protocol later costs the machine:
+ * nothing that it says can be trusted any more.
+ *
+ * @param isFresh Whether the guest is still booting; one that has spoken before is asked to greet
+ *   again when it missed that its host came back.
+ */
+export async function attach(
+  machine: Machine,
+  isFresh: boolean,
+  signal: AbortSignal,
+): Promise<Attached> {
+  const port = await machine.connect(signal);
+  const link = await GuestLink.open(port, { canNudge: !isFresh, signal });
+  void link.closed.then(() => machine[Symbol.asyncDispose]());
+  return { machine, link, guest: new GuestClient(link) };
+}

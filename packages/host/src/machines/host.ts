@@ -1,0 +1,270 @@
+import {
+  type Guest,
+  type HostApi,
+  type HostedMachine,
+  type HostStatus,
+  limits,
+  type MachineEnd,
+  type MachineOrigin,
+  type MachineRequest,
+  SandboxError,
+  SandboxId,
+  toSandboxError,
+} from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import type { Driver, Machine, MachineSpec } from "../vmm/driver.ts";
+import { type Attached, attach } from "./attached.ts";
+import { Gate } from "./gate.ts";
+import { giveIdentity } from "./identity.ts";
+import { Pool } from "./pool.ts";
+import { TemplateShelf } from "./template-shelf.ts";
+import { warmMachine } from "./warm.ts";
+
+export interface HostOptions {
+  readonly driver: Driver;
+  readonly pool: { readonly size: number; readonly memoryMiB: number };
+  /** Machines that may start at the same time: about as many as there are processors. */
+  readonly parallelStarts: number;
+  /** Checks that the host has room for one more machine; throws `HOST_DISK_FULL` when not. */
+  readonly checkRoom: () => Promise<void>;
+  readonly log: Logger;
+}
+
+/**
+ * The machines of this host.
+ *
+ * ```
+ *  create ─▶ one that waits in the pool ──────────▶ resume ─▶ identity ─▶ ready   (milliseconds)
+ *         └▶ none: restore from the template ─▶ greet ──────▶ identity ─▶ ready   (tenths of a second)
+ *         └▶ no template of this size: boot ──▶ greet ──────▶ identity ─▶ ready   (seconds)
+ * ```
+ */
+export class Host implements HostApi, AsyncDisposable {
+  readonly #options: HostOptions;
+  readonly #gate: Gate;
+  readonly #shelf: TemplateShelf;
+  readonly #pool: Pool;
+  readonly #running = new Set<RunningMachine>();
+  readonly #end = new AbortController();
+
+  constructor(options: HostOptions) {
+    const { driver, log, pool, parallelStarts } = options;
+    this.#options = options;
+    this.#gate = new Gate(parallelStarts);
+    this.#shelf = new TemplateShelf(driver, this.#gate, log);
+    this.#pool = new Pool({
+      size: pool.size,
+      prepare: (signal) => this.#prepareForPool(specOf(pool.memoryMiB), signal),
+      log,
+    });
+  }
+
+  /** Makes the template of the pool's size, when there is none, and starts to fill the pool. */
+  async warmUp(signal: AbortSignal): Promise<void> {
+    await this.#shelf.ensure(specOf(this.#options.pool.memoryMiB), signal);
+    this.#pool.refill();
+  }
+
+  /** Resolves when the pool is full. */
+  poolFull(signal: AbortSignal): Promise<void> {
+    return this.#pool.full(signal);
+  }
+
+  async create(request: MachineRequest, signal: AbortSignal): Promise<HostedMachine> {
+    const whole = AbortSignal.any([signal, this.#end.signal, AbortSignal.timeout(limits.createMs)]);
+    try {
+      return await this.#create(request, whole);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (this.#end.signal.aborted)
+        throw new SandboxError("SHUTTING_DOWN", undefined, { cause: error });
+      if (whole.aborted) throw new SandboxError("BOOT_TIMEOUT", undefined, { cause: error });
+      throw toSandboxError(error);
+    }
+  }
+
+  async adopt(
+    wanted: ReadonlySet<SandboxId>,
+    signal: AbortSignal,
+  ): Promise<readonly HostedMachine[]> {
+    const machines = await this.#options.driver.adopt(signal);
+    const adopted = await Promise.all(
+      machines.map((machine) => this.#adoptOne(machine, wanted, signal)),
+    );
+    return adopted.filter((machine) => machine !== undefined);
+  }
+
+  status(): HostStatus {
+    const { kind, reason } = this.#options.driver.acceleration;
+    return {
+      acceleration: { kind, reason },
+      poolReady: this.#pool.ready,
+      machines: this.#running.size,
+    };
+  }
+
+  /**
+   * Stops the host.
+   *
+   * @param keep The sandboxes whose machines go on, to be adopted by the next process.
+   */
+  async close(keep: ReadonlySet<SandboxId> = new Set()): Promise<void> {
+    this.#end.abort(new Error("the host is closed"));
+    await this.#pool[Symbol.asyncDispose]();
+    const ending = [...this.#running].filter(({ id }) => !keep.has(id));
+    await Promise.all(ending.map((machine) => machine[Symbol.asyncDispose]()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #create(request: MachineRequest, signal: AbortSignal): Promise<HostedMachine> {
+    const started = performance.now();
+    await this.#options.checkRoom();
+    const { attached, from } = await this.#obtain(request.memoryMiB, signal);
+    await using stack = new AsyncDisposableStack();
+    stack.use(attached.machine);
+    const obtained = performance.now();
+    await giveIdentity(attached.guest, request.id, request.env, signal);
+    await attached.machine.setLabel(request.id);
+    signal.throwIfAborted();
+    stack.move();
+    return this.#run(request.id, attached, {
+      from,
+      phasesMs: {
+        ...(from !== "pool" && attached.machine.phasesMs),
+        obtain: obtained - started,
+        identity: performance.now() - obtained,
+      },
+    });
+  }
+
+  async #obtain(
+    memoryMiB: number,
+    signal: AbortSignal,
+  ): Promise<{ attached: Attached; from: MachineOrigin["from"] }> {
+    if (memoryMiB === this.#options.pool.memoryMiB) {
+      const claimed = await this.#claim();
+      if (claimed !== undefined) return { attached: claimed, from: "pool" };
+    }
+    const spec = specOf(memoryMiB);
+    const template = await this.#shelf.find(spec);
+    if (template === undefined) this.#makeTemplateLater(spec);
+    using _place = await this.#gate.enter("urgent", signal);
+    if (template === undefined) {
+      return { attached: await this.#start(spec, undefined, signal), from: "cold" };
+    }
+    return { attached: await this.#start(spec, template, signal), from: "template" };
+  }
+
+  /** A machine of the pool, running; one that died while it waited is passed over. */
+  async #claim(): Promise<Attached | undefined> {
+    for (;;) {
+      const claimed = this.#pool.take();
+      if (claimed === undefined) return undefined;
+      try {
+        await claimed.machine.resume();
+        return claimed;
+      } catch (error) {
+        this.#options.log.warn({ err: error }, "a machine of the pool could not be resumed");
+        await claimed.machine[Symbol.asyncDispose]();
+      }
+    }
+  }
+
+  async #start(
+    spec: MachineSpec,
+    template: Awaited<ReturnType<TemplateShelf["find"]>>,
+    signal: AbortSignal,
+  ): Promise<Attached> {
+    const { driver } = this.#options;
+    const isFresh = template === undefined;
+    const deadline = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(isFresh ? limits.bootMs : limits.restoreMs),
+    ]);
+    await using stack = new AsyncDisposableStack();
+    const machine = stack.use(
+      isFresh ? await driver.boot(spec, deadline) : await driver.restore(template, deadline),
+    );
+    const attached = await attach(machine, isFresh, deadline);
+    stack.move();
+    return attached;
+  }
+
+  async #prepareForPool(spec: MachineSpec, signal: AbortSignal): Promise<Attached> {
+    const template = await this.#shelf.ensure(spec, signal);
+    using _place = await this.#gate.enter("background", signal);
+    await using stack = new AsyncDisposableStack();
+    const attached = await this.#start(spec, template, signal);
+    stack.use(attached.machine);
+    await giveIdentity(attached.guest, "skerry", {}, signal);
+    await warmMachine(attached.guest);
+    await attached.machine.pause();
+    stack.move();
+    return attached;
+  }
+
+  #makeTemplateLater(spec: MachineSpec): void {
+    void this.#shelf.ensure(spec, this.#end.signal).catch((error: unknown) => {
+      if (!this.#end.signal.aborted) this.#options.log.error({ err: error }, "no template");
+    });
+  }
+
+  async #adoptOne(
+    machine: Machine,
+    wanted: ReadonlySet<SandboxId>,
+    signal: AbortSignal,
+  ): Promise<HostedMachine | undefined> {
+    const id = SandboxId.safeParse(machine.label);
+    try {
+      if (!id.success || !wanted.has(id.data)) throw new Error("nobody wants this machine");
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.guestCallMs)]);
+      const attached = await attach(machine, false, deadline);
+      return this.#run(id.data, attached, { from: "adopted", phasesMs: {} });
+    } catch (error) {
+      this.#options.log.info({ machineId: machine.id, err: error }, "machine not taken back");
+      await machine[Symbol.asyncDispose]();
+      return undefined;
+    }
+  }
+
+  #run(id: SandboxId, attached: Attached, origin: MachineOrigin): HostedMachine {
+    const running = new RunningMachine(id, attached, origin);
+    this.#running.add(running);
+    void running.gone.then(() => this.#running.delete(running));
+    return running;
+  }
+}
+
+class RunningMachine implements HostedMachine {
+  readonly id: SandboxId;
+  readonly guest: Guest;
+  readonly gone: Promise<MachineEnd>;
+  readonly origin: MachineOrigin;
+  readonly #machine: Machine;
+  #isDisposed = false;
+
+  constructor(id: SandboxId, { machine, guest }: Attached, origin: MachineOrigin) {
+    this.id = id;
+    this.guest = guest;
+    this.gone = machine.gone.then(({ detail }) => ({
+      // Whatever ended the machine, it crashed unless its owner disposed of it.
+      kind: this.#isDisposed ? "disposed" : "crashed",
+      detail,
+    }));
+    this.origin = origin;
+    this.#machine = machine;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    await this.#machine[Symbol.asyncDispose]();
+  }
+}
+
+function specOf(memoryMiB: number): MachineSpec {
+  return { memoryMiB, vcpuCount: limits.vcpuCount };
+}

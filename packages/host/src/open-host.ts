@@ -1,0 +1,61 @@
+import { mkdir, statfs } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+
+import { SandboxError } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import type { MachineImage } from "./images/index.ts";
+import { Host } from "./machines/host.ts";
+import type { Driver } from "./vmm/driver.ts";
+import { FakeDriver } from "./vmm/fake/fake-driver.ts";
+import { chooseAcceleration } from "./vmm/qemu/kvm-trial.ts";
+import { QemuDriver } from "./vmm/qemu/qemu-driver.ts";
+import { runTool } from "./vmm/qemu/tools.ts";
+
+export interface OpenHostOptions {
+  /** `SKERRY_HOME`. */
+  readonly home: string;
+  /** What to boot; the fake driver needs none. */
+  readonly machine: { readonly image: MachineImage; readonly launcher: string } | "fake";
+  /** Machines kept ready, and their size in MiB. */
+  readonly pool: { readonly size: number; readonly memoryMiB: number };
+  readonly log: Logger;
+}
+
+/** Free space in `SKERRY_HOME` below which no machine starts. */
+const diskReserveBytes = 512 * 1_048_576;
+
+/**
+ * Opens the machines of this host. Call `adopt` before the first `create`, and `warmUp` to have the
+ * template made and the pool filled ahead.
+ *
+ * @throws {SandboxError} `HOST_UNAVAILABLE` when QEMU is missing or does not run.
+ */
+export async function openHost(options: OpenHostOptions, signal: AbortSignal): Promise<Host> {
+  const { home, log, pool } = options;
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  return new Host({
+    driver: await openDriver(options, signal),
+    pool,
+    parallelStarts: availableParallelism(),
+    checkRoom: () => checkRoom(home),
+    log,
+  });
+}
+
+async function openDriver(
+  { home, machine, log }: OpenHostOptions,
+  signal: AbortSignal,
+): Promise<Driver> {
+  if (machine === "fake") return new FakeDriver();
+  const qemuVersion = (await runTool("qemu-system-x86_64", ["--version"])).split("\n")[0] ?? "";
+  const options = { home, ...machine, qemuVersion, log };
+  const acceleration = await chooseAcceleration(options, signal);
+  log.info(acceleration, "acceleration");
+  return await QemuDriver.open({ ...options, acceleration });
+}
+
+async function checkRoom(home: string): Promise<void> {
+  const { bavail, bsize } = await statfs(home);
+  if (bavail * bsize < diskReserveBytes) throw new SandboxError("HOST_DISK_FULL");
+}

@@ -1,0 +1,50 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { MachineImage } from "@skerry/host";
+
+/** What the set-up of `npm test` has built, and where. */
+export interface Prepared {
+  readonly home: string;
+  readonly image: MachineImage;
+  readonly launcher: string;
+  readonly guestBinary: string;
+}
+
+/** Reads what the set-up left in `SKERRY_HOME`. */
+export function prepared(): Prepared {
+  const home = process.env["SKERRY_HOME"];
+  if (home === undefined) throw new Error("run the tests through npm test, which does the set-up");
+  const { image, launcher, guestBinary } = JSON.parse(
+    readFileSync(join(home, "setup.json"), "utf8"),
+  ) as Omit<Prepared, "home">;
+  return { home, image, launcher, guestBinary };
+}
+
+/** A home of a test's own, which shares the templates: making one takes as long as a boot. */
+export interface TestHome extends Disposable {
+  readonly path: string;
+}
+
+export function makeTestHome(shared?: string): TestHome {
+  const path = mkdtempSync(join(tmpdir(), "skerry-test-"));
+  if (shared !== undefined) {
+    mkdirSync(join(shared, "templates"), { recursive: true });
+    symlinkSync(join(shared, "templates"), join(path, "templates"));
+    const acceleration = join(shared, "acceleration.json");
+    if (existsSync(acceleration)) cpSync(acceleration, join(path, "acceleration.json"));
+  }
+  return {
+    path,
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
