@@ -107,7 +107,7 @@ async function debootstrap(
     ...options.map((option) => `--aptopt=${option}`),
     // Packages unpack under the same exclusions that the image keeps.
     `--dpkgopt=${join(recipe.directory, "files/etc/dpkg/dpkg.cfg.d/90skerry")}`,
-    `--customize-hook=${join(recipe.directory, "customize.sh")} "$1"`,
+    '--customize-hook=sh "$SKERRY_RECIPE/customize.sh" "$1"',
     recipe.suite,
     tree,
     sources,
