@@ -46,6 +46,7 @@ export class Host implements HostApi, AsyncDisposable {
   readonly #shelf: TemplateShelf;
   readonly #pool: Pool;
   readonly #running = new Set<RunningMachine>();
+  readonly #background = new Set<Promise<void>>();
   readonly #end = new AbortController();
 
   constructor(options: HostOptions) {
@@ -114,6 +115,7 @@ export class Host implements HostApi, AsyncDisposable {
     await this.#pool[Symbol.asyncDispose]();
     const ending = [...this.#running].filter(({ id }) => !keep.has(id));
     await Promise.all(ending.map((machine) => machine[Symbol.asyncDispose]()));
+    await Promise.all(this.#background);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -208,9 +210,16 @@ export class Host implements HostApi, AsyncDisposable {
   }
 
   #makeTemplateLater(spec: MachineSpec): void {
-    void this.#shelf.ensure(spec, this.#end.signal).catch((error: unknown) => {
-      if (!this.#end.signal.aborted) this.#options.log.error({ err: error }, "no template");
-    });
+    const making = this.#shelf
+      .ensure(spec, this.#end.signal)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (!this.#end.signal.aborted) this.#options.log.error({ err: error }, "no template");
+        },
+      )
+      .finally(() => this.#background.delete(making));
+    this.#background.add(making);
   }
 
   async #adoptOne(
