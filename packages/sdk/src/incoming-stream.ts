@@ -10,6 +10,8 @@ export class IncomingStream {
   readonly readable: ReadableStream<Bytes>;
   /** Whether the server has announced it. */
   isStarted = false;
+  /** Whether somebody has it to read. */
+  isTaken = false;
   readonly #flow: Flow;
   readonly #chunks: Bytes[] = [];
   #controller: ReadableByteStreamController | undefined;
@@ -35,6 +37,11 @@ export class IncomingStream {
       },
     });
     this.readable = readable as ReadableStream<Bytes>; // it hands on what is pushed
+  }
+
+  /** Whether nothing more will come. */
+  get isFinished(): boolean {
+    return this.#finish !== undefined;
   }
 
   /** Whether its reader wants no more. */

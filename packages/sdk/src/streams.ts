@@ -21,7 +21,7 @@ import {
 export class Streams {
   readonly #connection: Connection;
   readonly #outgoing = new Map<number, OutgoingStream>();
-  /** From the first mention of a stream, by the server or by us, to its end. */
+  /** From the first mention of a stream, by the server or by us, until it is taken and has ended. */
   readonly #incoming = new Map<number, IncomingStream>();
   #nextId = 0;
 
@@ -42,11 +42,11 @@ export class Streams {
         break;
       }
       case "$sandbox.stream.end":
-        this.#finish(streamNotifications[method].parse(params).streamId)?.end();
+        this.#finish(streamNotifications[method].parse(params).streamId, (stream) => stream.end());
         break;
       case "$sandbox.stream.error": {
         const { streamId, error } = streamNotifications[method].parse(params);
-        this.#finish(streamId)?.fail(errorOf(error));
+        this.#finish(streamId, (stream) => stream.fail(errorOf(error)));
         break;
       }
       case "$sandbox.stream.cancel": {
@@ -60,7 +60,10 @@ export class Streams {
 
   /** The stream that the server calls `streamId`. */
   take(streamId: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return (this.#incoming.get(streamId) ?? this.#open(streamId)).readable;
+    const stream = this.#incoming.get(streamId) ?? this.#open(streamId);
+    stream.isTaken = true;
+    if (stream.isFinished) this.#incoming.delete(streamId);
+    return stream.readable;
   }
 
   /** Sends what `source` yields, by itself. */
@@ -106,10 +109,11 @@ export class Streams {
     return stream;
   }
 
-  #finish(streamId: number): IncomingStream | undefined {
+  #finish(streamId: number, act: (stream: IncomingStream) => void): void {
     const stream = this.#incoming.get(streamId);
-    this.#incoming.delete(streamId);
-    return stream;
+    if (stream === undefined) return; // it was cancelled
+    act(stream);
+    if (stream.isTaken) this.#incoming.delete(streamId);
   }
 
   readonly #wire: OutgoingWire = {

@@ -145,12 +145,12 @@ export class FakeServer implements AsyncDisposable {
       return;
     }
     const message = JSON.parse(text) as Received; // the test looks at what is in it
+    client.take(message);
     const handler = this.handlers[message.method];
     if (message.id !== undefined && handler !== undefined) {
       const result = await handler(message.params, client);
       client.socket.send(JSON.stringify({ jsonrpc: "2.0", id: message.id, result }));
     }
-    client.take(message);
   }
 }
 
