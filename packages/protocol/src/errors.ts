@@ -47,6 +47,12 @@ export const errors = {
     message: "The request is larger than this server accepts.",
     remedy: "Send less, or send the bytes as a stream.",
   },
+  ORIGIN_REFUSED: {
+    status: 403,
+    retryable: false,
+    message: "A page of this origin may not open sockets here.",
+    remedy: "Connect from a program, or allow the origin in the server's configuration.",
+  },
   NOT_FOUND: {
     status: 404,
     retryable: false,

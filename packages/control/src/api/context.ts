@@ -1,0 +1,21 @@
+import type { HostApi } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import type { Clock } from "../clock.ts";
+import type { Sandboxes } from "../sandboxes/sandboxes.ts";
+import type { Tokens } from "../tokens/tokens.ts";
+
+/** What requests are answered from. */
+export interface ApiContext {
+  readonly host: HostApi;
+  readonly sandboxes: Sandboxes;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  /** The first is the default. */
+  readonly regions: readonly [string, ...string[]];
+  readonly lifetimeMaxMs: number;
+  /** Values of the `Origin` header whose pages may open sockets. Browsers send it, programs do not. */
+  readonly allowedOrigins: readonly string[];
+}

@@ -1,0 +1,60 @@
+import { paths, SandboxError } from "@skerry/protocol";
+
+import type { ApiContext } from "./context.ts";
+import { listEvents, listSandboxes, readStatus } from "./reading.ts";
+import { describeSandbox, extendSandbox, killSandbox } from "./sandbox-routes.ts";
+
+/** Answers one request. `id` is the sandbox that the path names, if it names one. */
+type Route = (request: Request, context: ApiContext, id: string) => Promise<Response>;
+
+interface Entry {
+  readonly method: string;
+  readonly path: RegExp;
+  readonly route: Route;
+}
+
+const entry = (method: string, template: string, route: Route): Entry => ({
+  method,
+  path: new RegExp(`^${template.replace("{id}", "([^/]+)")}$`),
+  route,
+});
+
+const routes: readonly Entry[] = [
+  entry("GET", paths.list, listSandboxes),
+  entry("GET", paths.listV3, listSandboxes),
+  ...[paths.sandbox, paths.sandboxPlural].flatMap((path) => [
+    entry("GET", path, describeSandbox),
+    entry("PATCH", path, extendSandbox),
+    entry("DELETE", path, killSandbox),
+  ]),
+  entry("GET", "/api/v1/status", readStatus),
+  entry("GET", "/api/v1/sandboxes/{id}/events", listEvents),
+];
+
+/** What the official clients have and this server does not have yet. */
+const later: readonly RegExp[] = [
+  /^\/api\/v2\/(?:apps|layers|volumes|snapshots|revisions|timelines)(?:\/|$)/,
+  /^\/api\/v2\/sandboxes\/[^/]+\/deploy$/,
+  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/expose\/(?:http|ssh|vscode)$/,
+];
+
+const sockets: readonly RegExp[] = [
+  /^\/api\/v3\/sandboxes\/create$/,
+  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/connect$/,
+];
+
+/** Answers an authorized request. @throws {SandboxError} what the answer then says. */
+export async function answer(request: Request, context: ApiContext): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (sockets.some((path) => path.test(pathname))) {
+    throw new SandboxError("INVALID_REQUEST", "this path is a WebSocket");
+  }
+  for (const { method, path, route } of routes) {
+    const match = method === request.method ? path.exec(pathname) : null;
+    if (match !== null) return await route(request, context, match[1] ?? "");
+  }
+  if (later.some((path) => path.test(pathname))) {
+    throw new SandboxError("NOT_IMPLEMENTED", pathname);
+  }
+  throw new SandboxError("NOT_FOUND", `${request.method} ${pathname}`);
+}

@@ -1,0 +1,49 @@
+import { ExtendRequest, limits, SandboxError } from "@skerry/protocol";
+
+import type { ApiContext } from "./context.ts";
+import { readId } from "./read-id.ts";
+import { summaryOf } from "./reading.ts";
+
+/** `GET` of one sandbox: what a list would say of it. */
+export async function describeSandbox(
+  _request: Request,
+  { sandboxes }: ApiContext,
+  id: string,
+): Promise<Response> {
+  return Response.json(summaryOf(await sandboxes.find(readId(id))));
+}
+
+/** `PATCH`: another stop time. Answers with the one that was granted. */
+export async function extendSandbox(
+  request: Request,
+  { sandboxes }: ApiContext,
+  id: string,
+): Promise<Response> {
+  const sandbox = sandboxes.get(readId(id));
+  const parsed = ExtendRequest.safeParse(await readJson(request));
+  if (!parsed.success) throw new SandboxError("INVALID_REQUEST", "stop_at_ms: a time in ms");
+  return Response.json({ stop_at_ms: sandbox.extend(parsed.data.stop_at_ms) });
+}
+
+/** `DELETE`: ends the sandbox; answers when its machine is gone, or soon will be. */
+export async function killSandbox(
+  _request: Request,
+  { sandboxes, clock }: ApiContext,
+  id: string,
+): Promise<Response> {
+  const sandbox = sandboxes.get(readId(id));
+  sandbox.request({ kind: "kill" });
+  const { promise: tooLong, resolve } = Promise.withResolvers<"late">();
+  using _timer = clock.setTimer(limits.killAnswerMs, () => resolve("late"));
+  const outcome = await Promise.race([sandbox.ended, tooLong]);
+  if (outcome === "late") sandbox.log.warn("machine is slow to go");
+  return new Response(null, { status: outcome === "late" ? 202 : 204 });
+}
+
+async function readJson(request: Request): Promise<unknown> {
+  try {
+    return (await request.json()) as unknown;
+  } catch (error) {
+    throw new SandboxError("INVALID_REQUEST", "the body is not JSON", { cause: error });
+  }
+}

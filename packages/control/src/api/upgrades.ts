@@ -1,0 +1,145 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+
+import { headers, limits, SandboxError, toSandboxError } from "@skerry/protocol";
+import { WebSocketServer, type WebSocket } from "ws";
+
+import { Connection } from "../rpc/connection.ts";
+import type { Sandbox } from "../sandboxes/sandbox.ts";
+import { authorize } from "./authorize.ts";
+import type { ApiContext } from "./context.ts";
+import { readCreateConfig } from "./create-config.ts";
+import { refuseUpgrade, urlOf } from "./http.ts";
+import { readId } from "./read-id.ts";
+
+/** A request to become a WebSocket. */
+export interface Upgrade {
+  readonly message: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly traceId: string;
+}
+
+/** Where an upgrade leads: the sandbox, and whether this connection created it. */
+interface Target {
+  readonly sandbox: Sandbox;
+  readonly isOwner: boolean;
+}
+
+/**
+ * Turns requests into sockets of sandboxes. The sandbox is there before the client hears that there
+ * is a socket, so that every failure is a plain HTTP answer, which the clients know how to tell.
+ */
+export class Upgrades {
+  readonly #context: ApiContext;
+  readonly #sockets: WebSocketServer;
+
+  constructor(context: ApiContext) {
+    this.#context = context;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: limits.clientMessageBytesMax,
+      perMessageDeflate: false, // a client could make us unpack far more than it sends
+    });
+  }
+
+  /** Never rejects. @returns why there is no socket, or null. */
+  async upgrade(upgrade: Upgrade): Promise<SandboxError | null> {
+    const { message, socket, traceId } = upgrade;
+    const { log, clock } = this.#context;
+    const startedMs = clock.now();
+    const gone = watch(socket);
+    const finished = (status: number, sandboxId?: string): void => {
+      const [path] = (message.url ?? "").split("?");
+      const durationMs = clock.now() - startedMs;
+      log.info({ traceId, path, status, durationMs, sandboxId }, "upgrade finished");
+    };
+    try {
+      const target = await this.#findTarget(message, gone.signal);
+      gone.release();
+      this.#open(upgrade, target);
+      finished(101, target.sandbox.id);
+      return null;
+    } catch (error) {
+      const failure = toSandboxError(error);
+      refuseUpgrade(socket, failure, traceId);
+      finished(failure.status);
+      return failure;
+    }
+  }
+
+  /** Cuts off all sockets that are still open. */
+  close(): void {
+    for (const client of this.#sockets.clients) client.terminate();
+  }
+
+  async #findTarget(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
+    this.#checkOrigin(message.headers.origin);
+    await authorize(message.headers.authorization, this.#context.tokens);
+    const { pathname } = urlOf(message);
+    if (createPath.test(pathname)) {
+      return { sandbox: await this.#create(message, gone), isOwner: true };
+    }
+    const [, id] = connectPath.exec(pathname) ?? [];
+    if (id === undefined) throw new SandboxError("NOT_FOUND", pathname);
+    return { sandbox: this.#context.sandboxes.get(readId(id)), isOwner: false };
+  }
+
+  /** A page in a browser sends its origin, and may not use a token that it got hold of. */
+  #checkOrigin(origin: string | undefined): void {
+    if (origin === undefined || this.#context.allowedOrigins.includes(origin)) return;
+    throw new SandboxError("ORIGIN_REFUSED", origin.slice(0, 200));
+  }
+
+  async #create(message: IncomingMessage, gone: AbortSignal): Promise<Sandbox> {
+    const { sandboxes, clock, lifetimeMaxMs, regions } = this.#context;
+    const header = single(message, headers.config);
+    const hints = { host: message.headers.host, region: single(message, headers.region) };
+    const rules = { nowMs: clock.now(), lifetimeMaxMs, regions };
+    return await sandboxes.create(readCreateConfig(header, hints, rules), gone);
+  }
+
+  #open({ message, socket, head, traceId }: Upgrade, target: Target): void {
+    const { sandbox, isOwner } = target;
+    const { clock, log } = this.#context;
+    let isOpen = false;
+    const tell = (lines: string[]): void => {
+      lines.push(`${headers.sandboxId}: ${sandbox.id}`, `${headers.traceId}: ${traceId}`);
+    };
+    this.#sockets.once("headers", tell); // handleUpgrade() is synchronous, so it is this upgrade's
+    this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) => {
+      isOpen = true;
+      const childLog = log.child({ sandboxId: sandbox.id, traceId });
+      const options = { sandbox, clock, log: childLog, traceId, isOwner };
+      sandbox.attach(new Connection(client, options));
+    });
+    this.#sockets.off("headers", tell);
+    // The socket has gone, or its handshake was wrong and ws has answered.
+    if (!isOpen && isOwner) sandbox.request({ kind: "owner-lost", silent: false });
+  }
+}
+
+const createPath = /^\/api\/v3\/sandboxes\/create$/;
+const connectPath = /^\/api\/v3\/sandbox(?:es)?\/([^/]+)\/connect$/;
+
+/** Notices when the client leaves before its socket is a WebSocket. */
+function watch(socket: Duplex): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const leave = (): void => controller.abort();
+  const ignore = (): void => {}; // `close` follows
+  socket.on("error", ignore);
+  socket.on("end", leave);
+  socket.on("close", leave);
+  return {
+    signal: controller.signal,
+    release() {
+      socket.off("end", leave);
+      socket.off("close", leave);
+    },
+  };
+}
+
+function single(message: IncomingMessage, name: string): string | undefined {
+  const value = message.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

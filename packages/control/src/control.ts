@@ -1,0 +1,62 @@
+import type { AddressInfo } from "node:net";
+
+import { limits, type HostApi } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import { ApiServer } from "./api/server.ts";
+import { systemClock, type Clock } from "./clock.ts";
+import { Sandboxes } from "./sandboxes/sandboxes.ts";
+import type { Store } from "./store/store.ts";
+import { Tokens } from "./tokens/tokens.ts";
+
+export interface ControlOptions {
+  readonly host: HostApi;
+  readonly store: Store;
+  readonly log: Logger;
+  /** Shown in `/api/v1/status`. */
+  readonly version: string;
+  /** The first is the default. */
+  readonly regions: readonly [string, ...string[]];
+  readonly sandboxesMax?: number;
+  readonly lifetimeMaxMs?: number;
+  /** Origins whose pages may open sockets; none by default. */
+  readonly allowedOrigins?: readonly string[];
+  readonly clock?: Clock;
+}
+
+/** The control plane of one server. */
+export interface Control {
+  readonly tokens: Tokens;
+  readonly sandboxes: Sandboxes;
+  /** Starts to serve the API. Port 0 takes a free one. */
+  listen(host: string, port: number): Promise<AddressInfo>;
+  /** Takes no more connections, ends all sandboxes, then ends the connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds the control plane over a host and a store, neither of which it owns, and takes up what an
+ * earlier process has left.
+ */
+export async function openControl(options: ControlOptions, signal: AbortSignal): Promise<Control> {
+  const { host, store, log, version, regions, allowedOrigins = [] } = options;
+  const { clock = systemClock, lifetimeMaxMs = limits.lifetimeMaxMs } = options;
+  const { sandboxesMax = limits.sandboxesMax } = options;
+  const tokens = new Tokens(store.tokens, clock);
+  const sandboxes = new Sandboxes({ host, store, clock, log, lifetimeMaxMs, sandboxesMax });
+  await sandboxes.adopt(signal);
+  const api = new ApiServer({
+    ...{ host, sandboxes, tokens, clock, log },
+    ...{ version, regions, lifetimeMaxMs, allowedOrigins },
+  });
+  return {
+    tokens,
+    sandboxes,
+    listen: (name, port) => api.listen(name, port),
+    async close() {
+      api.stopListening();
+      await sandboxes.close();
+      await api.close();
+    },
+  };
+}

@@ -1,0 +1,16 @@
+export { systemClock, type Clock } from "./clock.ts";
+export { openControl, type Control, type ControlOptions } from "./control.ts";
+export { tryLock } from "./store/lock.ts";
+export { openSqliteStore } from "./store/sqlite-store.ts";
+export type {
+  EndReason,
+  EventKind,
+  EventStore,
+  SandboxEvent,
+  SandboxRow,
+  SandboxStore,
+  Store,
+  TokenRow,
+  TokenStore,
+} from "./store/store.ts";
+export { Tokens, type IssuedToken, type TokenInfo } from "./tokens/tokens.ts";

@@ -1,0 +1,80 @@
+import { limits, type RpcId } from "@skerry/protocol";
+
+import { aborted, tooMuch, type CallFailure } from "./failures.ts";
+import type { Intake, IntakeSource } from "./intake.ts";
+
+/** One call that is under way. */
+export class Call {
+  /** Null for a notification, which gets no answer. */
+  readonly id: RpcId | null;
+  readonly method: string;
+  /** The weight of its parameters. */
+  readonly bytes: number;
+  /** What the call holds until its answer has been sent. */
+  readonly held = new DisposableStack();
+  /** The name by which an `abort` may mean this call. */
+  abortId: number | null = null;
+  readonly #controller = new AbortController();
+
+  constructor(id: RpcId | null, method: string, bytes: number) {
+    this.id = id;
+    this.method = method;
+    this.bytes = bytes;
+  }
+
+  /** Aborts when the client aborts the call, when it goes away, and when the sandbox ends. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  fail(failure: CallFailure): void {
+    this.#controller.abort(failure);
+  }
+}
+
+const source: IntakeSource = { name: "calls" };
+
+/** The calls of one connection: how many run, how much they weigh, and which one an `abort` means. */
+export class Calls {
+  readonly #live = new Set<Call>();
+  readonly #intake: Intake;
+  #bytes = 0;
+
+  constructor(intake: Intake) {
+    this.#intake = intake;
+  }
+
+  /** @throws {CallFailure} when the connection has too many calls under way. */
+  begin(id: RpcId | null, method: string, bytes: number): Call {
+    if (this.#live.size >= limits.clientCallsMax) {
+      const message = `More than ${limits.clientCallsMax} calls at the same time on one connection.`;
+      throw tooMuch("TOO_MANY_CALLS", message);
+    }
+    if (this.#intake.isStuck(source) && bytes > limits.guestDataBytesMax) {
+      throw tooMuch("TOO_MANY_BYTES", "Earlier calls with much content are not finished.");
+    }
+    const call = new Call(id, method, bytes);
+    this.#live.add(call);
+    this.#bytes += bytes;
+    if (this.#bytes > limits.clientRequestBytesMax) this.#intake.hold(source);
+    return call;
+  }
+
+  /** The call's answer has been sent, or it needs none. */
+  end(call: Call): void {
+    if (!this.#live.delete(call)) return;
+    call.held.dispose();
+    this.#bytes -= call.bytes;
+    if (this.#bytes <= limits.clientRequestBytesMax) this.#intake.release(source);
+    else this.#intake.progressed(source);
+  }
+
+  /** Aborts the call with this id, if it is still under way. */
+  abort(abortId: number): void {
+    for (const call of this.#live) if (call.abortId === abortId) call.fail(aborted());
+  }
+
+  failAll(failure: CallFailure): void {
+    for (const call of this.#live) call.fail(failure);
+  }
+}

@@ -1,0 +1,157 @@
+import { closeCode, keepAlive, limits, RpcIncoming, type ThrownError } from "@skerry/protocol";
+import type { Logger } from "pino";
+import type { RawData, WebSocket } from "ws";
+
+import type { Clock } from "../clock.ts";
+import type { Sandbox, SandboxClient } from "../sandboxes/sandbox.ts";
+import { Calls } from "./calls.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { sandboxEnded } from "./failures.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { Intake } from "./intake.ts";
+import { handleNotification } from "./notifications.ts";
+import { Outbox } from "./outbox.ts";
+import { Processes } from "./processes.ts";
+import { IncomingStreams } from "./streams/incoming.ts";
+import { OutgoingStreams } from "./streams/outgoing.ts";
+
+export interface ConnectionOptions {
+  readonly sandbox: Sandbox;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly traceId: string;
+  /** Whether this connection created the sandbox, so that a session ends with it. */
+  readonly isOwner: boolean;
+}
+
+/**
+ * One client on the socket of one sandbox: reads messages, hands calls to the {@link Dispatcher} and
+ * bytes to the streams, and notices when the client is gone.
+ */
+export class Connection implements SandboxClient {
+  readonly #socket: WebSocket;
+  readonly #options: ConnectionOptions;
+  readonly #outbox: Outbox;
+  readonly #heartbeat: Heartbeat;
+  readonly #intake: Intake;
+  readonly #calls: Calls;
+  readonly #incoming: IncomingStreams;
+  readonly #outgoing: OutgoingStreams;
+  readonly #processes: Processes;
+  readonly #dispatcher: Dispatcher;
+  readonly #openedAtMs: number;
+  #isSilent = false;
+  #cutOff: Disposable | null = null;
+
+  constructor(socket: WebSocket, options: ConnectionOptions) {
+    const { sandbox, clock, log, traceId } = options;
+    this.#socket = socket;
+    this.#options = options;
+    this.#openedAtMs = clock.now();
+    this.#outbox = new Outbox(socket, () => this.#terminate("client does not read"));
+    this.#heartbeat = new Heartbeat({
+      ...{ clock, silenceMaxMs: limits.clientSilenceMaxMs, pingEveryMs: limits.clientPingMs },
+      ping: () => socket.ping(),
+      onSilent: () => {
+        this.#isSilent = true;
+        this.#terminate("client is silent");
+      },
+    });
+    this.#intake = new Intake(socket, clock, limits.inputStuckMs, (isPaused) =>
+      isPaused ? this.#heartbeat.pause() : this.#heartbeat.resume(),
+    );
+    this.#calls = new Calls(this.#intake);
+    this.#incoming = new IncomingStreams(this.#intake, (id, reason) => this.#cancel(id, reason));
+    this.#outgoing = new OutgoingStreams(this.#outbox);
+    const record = sandbox.record.bind(sandbox);
+    this.#processes = new Processes({ guest: sandbox.guest, clock, record });
+    this.#dispatcher = new Dispatcher({
+      ...{ guest: sandbox.guest, outbox: this.#outbox, calls: this.#calls, log, traceId },
+      ...{ incoming: this.#incoming, outgoing: this.#outgoing, processes: this.#processes },
+    });
+    this.#listen();
+  }
+
+  /** The sandbox has ended: fails what waits and closes the socket. */
+  end(code: number, reason: string): void {
+    this.#calls.failAll(sandboxEnded(reason));
+    // The failed calls answer in the next turns of the queue; the socket sends in order.
+    setImmediate(() => this.#close(code, reason));
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on("message", (data: RawData, isBinary: boolean) => {
+      this.#heartbeat.heard();
+      this.#onMessage(data, isBinary);
+    });
+    socket.on("ping", () => this.#heartbeat.heard());
+    socket.on("pong", () => this.#heartbeat.heard());
+    socket.on("error", (error) => this.#options.log.debug({ err: error }, "socket failed"));
+    socket.on("close", (code: number) => this.#onClose(code));
+    const { sandbox, isOwner } = this.#options;
+    sandbox.record("connected", { isOwner });
+  }
+
+  #onMessage(data: RawData, isBinary: boolean): void {
+    if (isBinary) return this.#close(closeCode.invalidJson, "Binary messages mean nothing here");
+    const text = textOf(data);
+    if (text === keepAlive.ping) return this.#outbox.send(keepAlive.pong);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return this.#close(closeCode.invalidJson, "Invalid JSON");
+    }
+    const message = RpcIncoming.safeParse(value);
+    if (!message.success) return this.#close(closeCode.invalidJsonRpc, "Invalid JSON-RPC message");
+    const { id, method, params } = message.data;
+    if (method.startsWith("$")) {
+      const isClear = handleNotification(method, params, this.#incoming, this.#outgoing);
+      if (!isClear) this.#close(closeCode.invalidJsonRpc, `Invalid params of ${method}`);
+      return;
+    }
+    this.#dispatcher.dispatch(id ?? null, method, params, text.length);
+  }
+
+  #cancel(streamId: number, reason: ThrownError): void {
+    const params = { streamId, reason };
+    this.#outbox.send(JSON.stringify({ jsonrpc: "2.0", method: "$sandbox.stream.cancel", params }));
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#cutOff !== null) return;
+    this.#cutOff = this.#options.clock.setTimer(limits.clientCloseMs, () =>
+      this.#socket.terminate(),
+    );
+    this.#intake[Symbol.dispose]();
+    this.#outgoing.closeAll();
+    this.#socket.close(code, reason.slice(0, 120));
+  }
+
+  #terminate(why: string): void {
+    this.#options.log.info({ why }, "connection cut off");
+    this.#intake[Symbol.dispose]();
+    this.#socket.terminate();
+  }
+
+  #onClose(code: number): void {
+    const { sandbox, isOwner, log, clock } = this.#options;
+    this.#cutOff?.[Symbol.dispose]();
+    this.#heartbeat[Symbol.dispose]();
+    this.#intake[Symbol.dispose]();
+    this.#calls.failAll(sandboxEnded("the client has disconnected"));
+    this.#incoming.closeAll();
+    this.#outgoing.closeAll();
+    this.#processes.detachAll();
+    sandbox.detach(this);
+    sandbox.record("disconnected", { code, isOwner });
+    log.info({ code, isOwner, durationMs: clock.now() - this.#openedAtMs }, "connection closed");
+    if (isOwner) sandbox.request({ kind: "owner-lost", silent: this.#isSilent });
+  }
+}
+
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return Buffer.isBuffer(data) ? data.toString("utf8") : Buffer.from(data).toString("utf8");
+}

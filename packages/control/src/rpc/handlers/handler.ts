@@ -1,0 +1,29 @@
+import type { Guest, SandboxMethodName, SandboxParams, SandboxResult } from "@skerry/protocol";
+
+import type { Call, Calls } from "../calls.ts";
+import type { Lane } from "../lane.ts";
+import type { Processes } from "../processes.ts";
+import type { IncomingStreams } from "../streams/incoming.ts";
+import type { OutgoingStreams } from "../streams/outgoing.ts";
+
+/** What a handler has at hand: the call, and what its connection keeps. */
+export interface CallContext {
+  readonly call: Call;
+  readonly calls: Calls;
+  /** Aborts when nobody waits for the call any more. */
+  readonly signal: AbortSignal;
+  readonly guest: Guest;
+  readonly incoming: IncomingStreams;
+  readonly outgoing: OutgoingStreams;
+  readonly processes: Processes;
+  /** For files that are held whole in memory. */
+  readonly greatFiles: Lane;
+}
+
+export type Handler<M extends SandboxMethodName> = (
+  params: SandboxParams<M>,
+  context: CallContext,
+) => Promise<SandboxResult<M>>;
+
+/** Handlers of some methods: a method without one does not compile. */
+export type Handlers<M extends SandboxMethodName> = { readonly [Name in M]: Handler<Name> };

@@ -1,0 +1,19 @@
+import type { SandboxMethodName } from "@skerry/protocol";
+
+import { environmentHandlers } from "./environment.ts";
+import { fileContentHandlers } from "./file-content.ts";
+import { fileHandlers } from "./files.ts";
+import type { Handlers } from "./handler.ts";
+import { processHandlers } from "./processes.ts";
+
+/** Every method of the sandbox socket. */
+export const handlers: Handlers<SandboxMethodName> = {
+  ...fileContentHandlers,
+  ...fileHandlers,
+  ...processHandlers,
+  ...environmentHandlers,
+  async abort({ abortId }, { calls }) {
+    calls.abort(abortId);
+    return null;
+  },
+};

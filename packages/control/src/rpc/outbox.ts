@@ -1,0 +1,77 @@
+import { limits } from "@skerry/protocol";
+import type { WebSocket } from "ws";
+
+/**
+ * All that goes out on one socket. Streams reserve room before they take bytes from the guest, so
+ * that a client that does not read stops its streams instead of filling the memory; answers are
+ * bounded by the calls they belong to, and notifications and refusals by a limit of their own.
+ */
+export class Outbox {
+  readonly #socket: WebSocket;
+  readonly #onOverflow: () => void;
+  readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
+  #bytes = 0;
+  #controlBytes = 0;
+
+  /** @param onOverflow The client takes no notifications; called at most once per message. */
+  constructor(socket: WebSocket, onOverflow: () => void) {
+    this.#socket = socket;
+    this.#onOverflow = onOverflow;
+  }
+
+  /** Sends a notification, a refusal or a `pong`. */
+  send(text: string): void {
+    if (this.#controlBytes > limits.clientControlBytesMax) {
+      this.#onOverflow();
+      return;
+    }
+    this.#controlBytes += text.length;
+    this.#write(text, text.length, () => (this.#controlBytes -= text.length));
+  }
+
+  /** Sends the answer to a call; resolves when it has left this process. */
+  async answer(text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#write(text, text.length, resolve);
+    await promise;
+  }
+
+  /** Waits until `bytes` may be sent with {@link sendReserved}. First come, first served. */
+  async reserve(bytes: number): Promise<void> {
+    if (this.#waiting.length === 0 && this.#bytes < limits.clientBacklogBytesMax) {
+      this.#bytes += bytes;
+      return;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ bytes, grant: resolve });
+    await promise;
+  }
+
+  /** Sends a message for which {@link reserve} was granted `bytes`. */
+  sendReserved(message: Buffer, bytes: number): void {
+    this.#socket.send(message, { binary: false }, () => this.#release(bytes));
+  }
+
+  /** Gives back a reservation that is not used. */
+  giveBack(bytes: number): void {
+    this.#release(bytes);
+  }
+
+  #write(text: string, bytes: number, flushed: () => void): void {
+    this.#bytes += bytes;
+    this.#socket.send(text, () => {
+      this.#release(bytes);
+      flushed();
+    });
+  }
+
+  #release(bytes: number): void {
+    this.#bytes -= bytes;
+    while (this.#bytes < limits.clientBacklogBytesMax) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#bytes += next.bytes;
+      next.grant();
+    }
+  }
+}

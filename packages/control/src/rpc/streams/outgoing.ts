@@ -1,0 +1,129 @@
+import { randomInt } from "node:crypto";
+
+import { GuestError, limits, SandboxError, thrown, type ByteStream } from "@skerry/protocol";
+
+import { failureOf, tooMuch } from "../failures.ts";
+import type { Outbox } from "../outbox.ts";
+
+/**
+ * Ids of the server's streams are unique in the whole process, since the official client keeps the
+ * streams of all its sandboxes in one map; the random start keeps them apart over restarts.
+ */
+let lastStreamId = randomInt(2 ** 47);
+
+/**
+ * The streams that one client receives: output of processes. Bytes are taken from the guest only
+ * when there is room for them in the {@link Outbox}, so that the client's pace is the guest's pace.
+ */
+export class OutgoingStreams {
+  readonly #outbox: Outbox;
+  readonly #open = new Map<number, AsyncIterator<Uint8Array>>();
+  #isClosed = false;
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  /** @throws {CallFailure} when `count` more streams would be too many. */
+  ensureRoom(count: number): void {
+    if (this.#open.size + count <= limits.clientStreamsMax) return;
+    throw tooMuch("TOO_MANY_STREAMS", `More than ${limits.clientStreamsMax} open streams.`);
+  }
+
+  /**
+   * Announces a stream and sends what `source` yields, from the moment that `ready` settles.
+   *
+   * @returns the stream's id.
+   */
+  open(source: ByteStream, ready: Promise<void>): number {
+    const id = ++lastStreamId;
+    const iterator = source[Symbol.asyncIterator]();
+    if (this.#isClosed) {
+      stopEarly(iterator);
+      return id;
+    }
+    this.#open.set(id, iterator);
+    this.#notify("start", id);
+    void this.#pump(id, iterator, ready);
+    return id;
+  }
+
+  /** The client wants no more of a stream. */
+  cancel(id: number): void {
+    const iterator = this.#open.get(id);
+    if (iterator === undefined) return;
+    this.#open.delete(id);
+    stopEarly(iterator);
+  }
+
+  /** The client is gone, for streams that are opened later too. */
+  closeAll(): void {
+    this.#isClosed = true;
+    for (const id of [...this.#open.keys()]) this.cancel(id);
+  }
+
+  /** Never rejects: how the stream ends is the client's to know. */
+  async #pump(
+    id: number,
+    iterator: AsyncIterator<Uint8Array>,
+    ready: Promise<void>,
+  ): Promise<void> {
+    try {
+      await ready;
+      while (this.#open.has(id)) {
+        const next = await iterator.next();
+        if (!this.#open.has(id)) return;
+        if (next.done === true) {
+          this.#notify("end", id);
+          break;
+        }
+        await this.#send(id, next.value);
+      }
+    } catch (error) {
+      if (this.#open.has(id)) this.#notify("error", id, streamError(error));
+    } finally {
+      this.#open.delete(id);
+    }
+  }
+
+  async #send(id: number, chunk: Uint8Array): Promise<void> {
+    const most = limits.streamChunkBytesMax;
+    for (let at = 0; at < chunk.length; at += most) {
+      const message = enqueueMessage(id, chunk.subarray(at, at + most));
+      await this.#outbox.reserve(message.length);
+      if (!this.#open.has(id)) return this.#outbox.giveBack(message.length);
+      this.#outbox.sendReserved(message, message.length);
+    }
+  }
+
+  #notify(kind: "start" | "end" | "error", streamId: number, error?: unknown): void {
+    const params = { streamId, ...(kind === "error" && { error }) };
+    const method = `$sandbox.stream.${kind}`;
+    this.#outbox.send(JSON.stringify({ jsonrpc: "2.0", method, params }));
+  }
+}
+
+/** The message as bytes, without a detour over a long string: this is where bulk output passes. */
+function enqueueMessage(streamId: number, chunk: Uint8Array): Buffer {
+  const head = `{"jsonrpc":"2.0","method":"$sandbox.stream.enqueue","params":{"streamId":${streamId},"data":"`;
+  const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("base64");
+  const message = Buffer.allocUnsafe(head.length + data.length + 3);
+  message.write(head, 0, "latin1");
+  message.write(data, head.length, "latin1");
+  message.write('"}}', head.length + data.length, "latin1");
+  return message;
+}
+
+function streamError(error: unknown): object {
+  const failure = failureOf(error);
+  if (failure?.kind === "thrown") return failure.error;
+  const isKnown = error instanceof GuestError || error instanceof SandboxError;
+  return thrown("Error", isKnown ? error.message : "The stream failed.", null);
+}
+
+/** Tells the source to stop. It may still wait for bytes that never come, so nobody waits for it. */
+function stopEarly(iterator: AsyncIterator<Uint8Array>): void {
+  void iterator.return?.().catch(() => {
+    // The stream is unwanted: how its end went changes nothing for anybody.
+  });
+}

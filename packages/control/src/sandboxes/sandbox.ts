@@ -1,0 +1,291 @@
+import {
+  limits,
+  SandboxError,
+  toSandboxError,
+  type Guest,
+  type HostApi,
+  type HostedMachine,
+  type SandboxId,
+} from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import type { Clock } from "../clock.ts";
+import type { EndReason, EventKind, Store } from "../store/store.ts";
+import { decide } from "./decide.ts";
+import { Journal } from "./journal.ts";
+import type { SandboxEffect, SandboxRequest, SandboxState } from "./lifecycle.ts";
+
+/** A connection to a sandbox, as the sandbox sees it. */
+export interface SandboxClient {
+  /** Fails what waits and closes the socket. */
+  end(code: number, reason: string): void;
+}
+
+/** What a sandbox is made of, beside its id. */
+export interface SandboxSpec {
+  readonly region: string;
+  readonly memoryMiB: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Null: it ends with its creating connection. */
+  readonly stopAtMs: number | null;
+}
+
+export interface SandboxContext {
+  readonly host: HostApi;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly lifetimeMaxMs: number;
+}
+
+/**
+ * The actor of one sandbox: the only thing that changes it. Requests are decided one at a time by
+ * `decide.ts`, and their effects are carried out here.
+ */
+export class Sandbox {
+  readonly id: SandboxId;
+  readonly region: string;
+  readonly memoryMiB: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+  readonly log: Logger;
+  readonly #context: SandboxContext;
+  readonly #journal: Journal;
+  readonly #clients = new Set<SandboxClient>();
+  readonly #creation = new AbortController();
+  readonly #ended = Promise.withResolvers<EndReason>();
+  #state: SandboxState;
+  #machine: HostedMachine | null = null;
+  #timer: Disposable | null = null;
+
+  constructor(
+    id: SandboxId,
+    spec: Omit<SandboxSpec, "env">,
+    createdAtMs: number,
+    context: SandboxContext,
+  ) {
+    this.id = id;
+    this.region = spec.region;
+    this.memoryMiB = spec.memoryMiB;
+    this.labels = spec.labels;
+    this.createdAtMs = createdAtMs;
+    this.log = context.log.child({ sandboxId: id });
+    this.#context = context;
+    this.#journal = new Journal(id, context.store, this.log);
+    const { stopAtMs } = spec;
+    const lifetime =
+      stopAtMs === null
+        ? ({ kind: "session" } as const)
+        : ({ kind: "duration", stopAtMs } as const);
+    this.#state = { kind: "creating", lifetime };
+  }
+
+  /** When it is entirely over: its machine is disposed of and the store knows. Never rejects. */
+  get ended(): Promise<EndReason> {
+    return this.#ended.promise;
+  }
+
+  get isRunning(): boolean {
+    return this.#state.kind === "running";
+  }
+
+  /** Null for a session sandbox, and for one that is over. */
+  get stopAtMs(): number | null {
+    const state = this.#state;
+    return state.kind === "running" && state.lifetime.kind === "duration"
+      ? state.lifetime.stopAtMs
+      : null;
+  }
+
+  /** @throws {SandboxError} `SANDBOX_GONE` when there is no machine (any more). */
+  get guest(): Guest {
+    if (this.#machine === null) throw new SandboxError("SANDBOX_GONE");
+    return this.#machine.guest;
+  }
+
+  /**
+   * Starts the machine; resolves when the sandbox runs and is in the store. When it rejects, nothing
+   * is left.
+   *
+   * @throws {SandboxError} the host's codes, and `CANCELLED`.
+   */
+  async start(env: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
+    const { host } = this.#context;
+    const { id, memoryMiB } = this;
+    const deadline = AbortSignal.timeout(limits.createMs);
+    const until = AbortSignal.any([signal, this.#creation.signal, deadline]);
+    try {
+      until.throwIfAborted();
+      const machine = await host.create({ id, memoryMiB, env }, until);
+      await this.#takeMachine(machine, until);
+    } catch (error) {
+      this.request({ kind: "failed" });
+      throw this.#creationError(error, deadline);
+    }
+  }
+
+  /** Takes up a machine that an earlier process of this server started. */
+  adopt(machine: HostedMachine): void {
+    this.#setMachine(machine);
+    this.request({ kind: "started" });
+  }
+
+  /**
+   * Asks something of the sandbox, or tells it what happened.
+   *
+   * @throws {SandboxError} when the answer is no.
+   */
+  request(request: SandboxRequest): void {
+    const { clock, lifetimeMaxMs } = this.#context;
+    const decision = decide(this.#state, request, { nowMs: clock.now(), lifetimeMaxMs });
+    if (decision.kind === "refuse") throw new SandboxError(decision.code, decision.detail);
+    const before = this.#state;
+    this.#state = decision.next;
+    for (const effect of decision.effects) this.#perform(effect);
+    if (decision.next.kind === "stopped" && before.kind !== "stopped") {
+      void this.#finish(decision.next.reason);
+    }
+  }
+
+  /** Lets a client in; it is told when the sandbox ends. */
+  attach(client: SandboxClient): void {
+    this.request({ kind: "connect" });
+    this.#clients.add(client);
+  }
+
+  detach(client: SandboxClient): void {
+    this.#clients.delete(client);
+  }
+
+  /** Moves the end of life. Answers with what was granted, in Unix ms. */
+  extend(stopAtMs: number): number {
+    this.request({ kind: "extend", stopAtMs });
+    const granted = this.stopAtMs ?? stopAtMs;
+    this.record("extended", { stopAtMs: granted });
+    return granted;
+  }
+
+  /** Adds to the sandbox's event log, some time soon. */
+  record(kind: EventKind, detail: Readonly<Record<string, unknown>>): void {
+    this.#journal.record(this.#context.clock.now(), kind, detail);
+  }
+
+  async #takeMachine(machine: HostedMachine, until: AbortSignal): Promise<void> {
+    this.#setMachine(machine);
+    try {
+      until.throwIfAborted();
+      await this.#insert();
+      until.throwIfAborted();
+      this.request({ kind: "started" });
+    } catch (error) {
+      await this.#dispose(machine);
+      const nowMs = this.#context.clock.now();
+      this.#journal.save((store) => store.sandboxes.setStopped(this.id, nowMs, "failed"));
+      throw error;
+    }
+    const { origin } = machine;
+    this.record("created", { from: origin.from, memoryMiB: this.memoryMiB, ...this.#lifetime() });
+    this.log.info({ from: origin.from, phasesMs: origin.phasesMs }, "sandbox created");
+  }
+
+  #setMachine(machine: HostedMachine): void {
+    this.#machine = machine;
+    void machine.gone.then((end) => {
+      if (end.kind === "crashed") this.log.error({ detail: end.detail }, "machine crashed");
+      this.request({ kind: "gone" });
+    });
+  }
+
+  async #insert(): Promise<void> {
+    const { id, region, createdAtMs, memoryMiB, labels } = this;
+    const stopAtMs = this.#lifetime().stopAtMs;
+    await this.#context.store.sandboxes.insert({
+      ...{ id, region, createdAtMs, memoryMiB, labels, stopAtMs },
+      ...{ status: "running", stoppedAtMs: null, endReason: null },
+    });
+  }
+
+  #lifetime(): { stopAtMs: number | null } {
+    const state = this.#state;
+    const isDuration = "lifetime" in state && state.lifetime.kind === "duration";
+    return { stopAtMs: isDuration ? state.lifetime.stopAtMs : null };
+  }
+
+  #creationError(error: unknown, deadline: AbortSignal): SandboxError {
+    const state = this.#state;
+    const reason = state.kind === "stopped" ? state.reason : "failed";
+    if (reason === "shutdown")
+      return new SandboxError("SHUTTING_DOWN", undefined, { cause: error });
+    if (reason === "crashed") {
+      return new SandboxError("HOST_UNAVAILABLE", "the machine failed at once", { cause: error });
+    }
+    if (error instanceof SandboxError) return error;
+    if (deadline.aborted) return new SandboxError("BOOT_TIMEOUT", undefined, { cause: error });
+    return isAbort(error) ? new SandboxError("CANCELLED") : toSandboxError(error);
+  }
+
+  #perform(effect: SandboxEffect): void {
+    switch (effect.kind) {
+      case "arm":
+        this.#arm(effect.atMs);
+        return;
+      case "disarm":
+        this.#timer?.[Symbol.dispose]();
+        return;
+      case "abort-create":
+        this.#creation.abort();
+        return;
+      case "dispose":
+        void this.#disposeMachine();
+        return;
+      case "close-clients":
+        for (const client of this.#clients) client.end(effect.code, effect.reason);
+        this.#clients.clear();
+        return;
+      case "save-stop-at":
+        this.#journal.save((store) => store.sandboxes.setStopAt(this.id, effect.stopAtMs));
+        return;
+      case "save-stopped":
+        this.#saveStopped(effect.reason);
+        return;
+    }
+  }
+
+  #arm(atMs: number): void {
+    const { clock } = this.#context;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = clock.setTimer(atMs - clock.now(), () => this.request({ kind: "time" }));
+  }
+
+  #saveStopped(reason: EndReason): void {
+    const nowMs = this.#context.clock.now();
+    this.record("stopped", { reason });
+    this.#journal.save((store) => store.sandboxes.setStopped(this.id, nowMs, reason));
+    this.log.info({ reason, livedMs: nowMs - this.createdAtMs }, "sandbox ended");
+  }
+
+  async #disposeMachine(): Promise<void> {
+    if (this.#machine !== null) await this.#dispose(this.#machine);
+    this.request({ kind: "disposed" });
+  }
+
+  /** Cleaning up has no caller to tell of a failure, and the host's reaper gets what is left. */
+  async #dispose(machine: HostedMachine): Promise<void> {
+    try {
+      await machine[Symbol.asyncDispose]();
+    } catch (error) {
+      this.log.error({ err: error }, "machine not disposed of cleanly");
+    }
+  }
+
+  async #finish(reason: EndReason): Promise<void> {
+    this.#machine = null;
+    await this.#journal.settled();
+    this.#ended.resolve(reason);
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}

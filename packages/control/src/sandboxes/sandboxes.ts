@@ -1,0 +1,149 @@
+import { randomBytes } from "node:crypto";
+
+import { limits, makeSandboxId, SandboxError, type SandboxId } from "@skerry/protocol";
+
+import type { EndReason, SandboxEvent, SandboxRow } from "../store/store.ts";
+import { Sandbox, type SandboxContext, type SandboxSpec } from "./sandbox.ts";
+
+const forgetEveryMs = 3_600_000;
+
+export interface SandboxesOptions extends SandboxContext {
+  readonly sandboxesMax: number;
+}
+
+/** The sandboxes of this server: makes them, finds them, and ends them all at the end. */
+export class Sandboxes {
+  readonly #options: SandboxesOptions;
+  readonly #live = new Map<SandboxId, Sandbox>();
+  #isClosing = false;
+  #forgottenAtMs = 0;
+
+  constructor(options: SandboxesOptions) {
+    this.#options = options;
+  }
+
+  /** How many hold a machine now, those that start and stop too. */
+  get count(): number {
+    return this.#live.size;
+  }
+
+  get max(): number {
+    return this.#options.sandboxesMax;
+  }
+
+  /**
+   * Takes up the sandboxes of an earlier process that may live on, and marks all others as over.
+   * Called once, before the first {@link create}.
+   */
+  async adopt(signal: AbortSignal): Promise<void> {
+    const { host, store, clock } = this.#options;
+    const now = clock.now();
+    const rows = await store.sandboxes.running();
+    const wanted = new Map(
+      rows
+        .filter(({ stopAtMs }) => stopAtMs !== null && stopAtMs > now)
+        .map((row) => [row.id, row] as const),
+    );
+    const machines = await host.adopt(new Set(wanted.keys()), signal);
+    for (const machine of machines) {
+      const row = wanted.get(machine.id);
+      if (row === undefined) {
+        await machine[Symbol.asyncDispose](); // not asked for
+        continue;
+      }
+      wanted.delete(machine.id);
+      const sandbox = this.#add(new Sandbox(row.id, row, row.createdAtMs, this.#options));
+      sandbox.adopt(machine);
+      sandbox.log.info("sandbox adopted");
+    }
+    for (const row of rows) {
+      if (!this.#live.has(row.id)) await this.#markOver(row, reasonFor(row, now));
+    }
+    await this.#forgetOld();
+  }
+
+  /**
+   * Creates a sandbox and waits until it runs. When it fails or `signal` aborts, nothing is left.
+   *
+   * @throws {SandboxError} `TOO_MANY_SANDBOXES`, `SHUTTING_DOWN`, `CANCELLED`, and the host's codes.
+   */
+  async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    if (this.#isClosing) throw new SandboxError("SHUTTING_DOWN");
+    if (this.#live.size >= this.max) {
+      throw new SandboxError("TOO_MANY_SANDBOXES", `${this.max} at the same time`);
+    }
+    const id = makeSandboxId(spec.region, randomBytes(20));
+    const now = this.#options.clock.now();
+    const sandbox = this.#add(new Sandbox(id, spec, now, this.#options));
+    await sandbox.start(spec.env, signal);
+    return sandbox;
+  }
+
+  /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when no sandbox with this id runs. */
+  get(id: SandboxId): Sandbox {
+    const sandbox = this.#live.get(id);
+    if (sandbox === undefined || !sandbox.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
+    return sandbox;
+  }
+
+  /** Running and lately stopped ones that have all of `labels`, newest first. */
+  async list(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRow[]> {
+    return await this.#options.store.sandboxes.list({ labels, limit: limits.listMax });
+  }
+
+  /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when it never was, or is forgotten. */
+  async find(id: SandboxId): Promise<SandboxRow> {
+    const row = await this.#options.store.sandboxes.find(id);
+    if (row === null) throw new SandboxError("SANDBOX_NOT_FOUND");
+    return row;
+  }
+
+  /** @throws {SandboxError} `SANDBOX_NOT_FOUND` */
+  async events(id: SandboxId): Promise<readonly SandboxEvent[]> {
+    await this.find(id);
+    return await this.#options.store.events.list(id);
+  }
+
+  /** Ends all sandboxes and takes no new ones; resolves when nothing of them is left. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const ending = [...this.#live.values()].map((sandbox) => {
+      sandbox.request({ kind: "shutdown" });
+      return sandbox.ended;
+    });
+    await Promise.all(ending);
+  }
+
+  #add(sandbox: Sandbox): Sandbox {
+    this.#live.set(sandbox.id, sandbox);
+    void sandbox.ended.then(async () => {
+      this.#live.delete(sandbox.id);
+      await this.#forgetOld();
+    });
+    return sandbox;
+  }
+
+  async #markOver(row: SandboxRow, reason: EndReason): Promise<void> {
+    const { store, clock } = this.#options;
+    const atMs = clock.now();
+    await store.sandboxes.setStopped(row.id, atMs, reason);
+    await store.events.append({ sandboxId: row.id, atMs, kind: "stopped", detail: { reason } });
+  }
+
+  async #forgetOld(): Promise<void> {
+    const { store, clock, log } = this.#options;
+    const now = clock.now();
+    if (now - this.#forgottenAtMs < forgetEveryMs) return;
+    this.#forgottenAtMs = now;
+    try {
+      await store.sandboxes.forgetStopped(now - limits.stoppedKeptMs);
+    } catch (error) {
+      log.warn({ err: error }, "old sandboxes not forgotten"); // the next hour tries again
+    }
+  }
+}
+
+function reasonFor(row: SandboxRow, now: number): EndReason {
+  if (row.stopAtMs === null) return "session-closed";
+  return row.stopAtMs <= now ? "expired" : "lost";
+}

@@ -1,0 +1,39 @@
+/**
+ * The schema, one step per version: `migrations[n]` leads from version n to n + 1. A step that was
+ * released is never edited; a change is a new step at the end.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    created_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER,
+    last_used_at_ms INTEGER
+  ) STRICT;
+
+  CREATE TABLE sandboxes (
+    id TEXT PRIMARY KEY,
+    region TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('running', 'stopped')),
+    created_at_ms INTEGER NOT NULL,
+    stopped_at_ms INTEGER,
+    stop_at_ms INTEGER,
+    memory_mib INTEGER NOT NULL,
+    labels TEXT NOT NULL,
+    end_reason TEXT
+  ) STRICT;
+  CREATE INDEX sandboxes_by_age ON sandboxes (created_at_ms);
+  CREATE INDEX sandboxes_running ON sandboxes (status) WHERE status = 'running';
+
+  CREATE TABLE events (
+    sandbox_id TEXT NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (sandbox_id, seq)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

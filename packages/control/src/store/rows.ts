@@ -1,0 +1,59 @@
+import type { SQLOutputValue } from "node:sqlite";
+
+import { SandboxId } from "@skerry/protocol";
+
+import type { EndReason, EventKind, SandboxEvent, SandboxRow, TokenRow } from "./store.ts";
+
+/** Rows of the database as values. The tables are STRICT and written by this package alone. */
+type Row = Record<string, SQLOutputValue>;
+
+export function readToken(row: Row): TokenRow {
+  return {
+    id: text(row, "id"),
+    name: text(row, "name"),
+    hash: bytes(row, "hash"),
+    createdAtMs: Number(row["created_at_ms"]),
+    expiresAtMs: timeOrNull(row, "expires_at_ms"),
+    lastUsedAtMs: timeOrNull(row, "last_used_at_ms"),
+  };
+}
+
+export function readSandbox(row: Row): SandboxRow {
+  return {
+    id: SandboxId.parse(row["id"]),
+    region: text(row, "region"),
+    status: text(row, "status") === "running" ? "running" : "stopped",
+    createdAtMs: Number(row["created_at_ms"]),
+    stoppedAtMs: timeOrNull(row, "stopped_at_ms"),
+    stopAtMs: timeOrNull(row, "stop_at_ms"),
+    memoryMiB: Number(row["memory_mib"]),
+    labels: JSON.parse(text(row, "labels")) as Record<string, string>, // written by insert()
+    endReason: row["end_reason"] === null ? null : (text(row, "end_reason") as EndReason),
+  };
+}
+
+export function readEvent(row: Row): SandboxEvent {
+  return {
+    sandboxId: SandboxId.parse(row["sandbox_id"]),
+    atMs: Number(row["at_ms"]),
+    kind: text(row, "kind") as EventKind, // written by append()
+    detail: JSON.parse(text(row, "detail")) as Record<string, unknown>,
+  };
+}
+
+function text(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value !== "string") throw new TypeError(`column ${column} is not text`);
+  return value;
+}
+
+function bytes(row: Row, column: string): Uint8Array {
+  const value = row[column];
+  if (!(value instanceof Uint8Array)) throw new TypeError(`column ${column} is not a blob`);
+  return value;
+}
+
+function timeOrNull(row: Row, column: string): number | null {
+  const value = row[column];
+  return value === null || value === undefined ? null : Number(value);
+}

@@ -1,0 +1,108 @@
+import type { DatabaseSync } from "node:sqlite";
+
+import { limits } from "@skerry/protocol";
+
+import { openDatabase } from "./database.ts";
+import { readEvent, readSandbox, readToken } from "./rows.ts";
+import type { EventStore, SandboxStore, Store, TokenStore } from "./store.ts";
+
+/** Opens the store in the file at `path`, or in memory for `":memory:"`. */
+export function openSqliteStore(path: string): Store {
+  const database = openDatabase(path);
+  return {
+    tokens: tokenStore(database),
+    sandboxes: sandboxStore(database),
+    events: eventStore(database),
+    async [Symbol.asyncDispose]() {
+      if (database.isOpen) database.close();
+    },
+  };
+}
+
+function tokenStore(database: DatabaseSync): TokenStore {
+  const insert = database.prepare("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)");
+  const byHash = database.prepare("SELECT * FROM tokens WHERE hash = ?");
+  const all = database.prepare("SELECT * FROM tokens ORDER BY created_at_ms, id");
+  const touch = database.prepare("UPDATE tokens SET last_used_at_ms = ? WHERE id = ?");
+  const remove = database.prepare("DELETE FROM tokens WHERE id = ?");
+  return {
+    async insert(token) {
+      const { id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs } = token;
+      insert.run(id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs);
+    },
+    async findByHash(hash) {
+      const row = byHash.get(hash);
+      return row === undefined ? null : readToken(row);
+    },
+    list: async () => all.all().map(readToken),
+    async touch(id, lastUsedAtMs) {
+      touch.run(lastUsedAtMs, id);
+    },
+    remove: async (id) => remove.run(id).changes !== 0,
+  };
+}
+
+function sandboxStore(database: DatabaseSync): SandboxStore {
+  const insert = database.prepare("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
+  const newest = database.prepare(
+    // A sandbox has all the labels asked for when none of them is missing in it.
+    `SELECT * FROM sandboxes
+     WHERE NOT EXISTS (
+       SELECT 1 FROM json_each(?) AS asked
+       WHERE NOT EXISTS (
+         SELECT 1 FROM json_each(sandboxes.labels) AS has
+         WHERE has.key = asked.key AND has.value = asked.value))
+     ORDER BY created_at_ms DESC, id LIMIT ?`,
+  );
+  const running = database.prepare("SELECT * FROM sandboxes WHERE status = 'running'");
+  const setStopAt = database.prepare("UPDATE sandboxes SET stop_at_ms = ? WHERE id = ?");
+  const setStopped = database.prepare(
+    `UPDATE sandboxes SET status = 'stopped', stopped_at_ms = ?, end_reason = ?
+     WHERE id = ? AND status = 'running'`,
+  );
+  const forget = database.prepare(
+    "DELETE FROM sandboxes WHERE status = 'stopped' AND stopped_at_ms < ?",
+  );
+  return {
+    async insert(sandbox) {
+      const { id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB } = sandbox;
+      const { labels, endReason } = sandbox;
+      const text = JSON.stringify(labels);
+      insert.run(
+        ...[id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB, text, endReason],
+      );
+    },
+    async find(id) {
+      const row = byId.get(id);
+      return row === undefined ? null : readSandbox(row);
+    },
+    list: async ({ labels, limit }) => newest.all(JSON.stringify(labels), limit).map(readSandbox),
+    running: async () => running.all().map(readSandbox),
+    async setStopAt(id, stopAtMs) {
+      setStopAt.run(stopAtMs, id);
+    },
+    async setStopped(id, stoppedAtMs, reason) {
+      setStopped.run(stoppedAtMs, reason, id);
+    },
+    forgetStopped: async (timeMs) => Number(forget.run(timeMs).changes),
+  };
+}
+
+function eventStore(database: DatabaseSync): EventStore {
+  const append = database.prepare(
+    `INSERT INTO events
+     SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4 FROM events WHERE sandbox_id = ?1
+     RETURNING seq`,
+  );
+  const trim = database.prepare("DELETE FROM events WHERE sandbox_id = ? AND seq <= ?");
+  const list = database.prepare("SELECT * FROM events WHERE sandbox_id = ? ORDER BY seq");
+  return {
+    async append({ sandboxId, atMs, kind, detail }) {
+      const row = append.get(sandboxId, atMs, kind, JSON.stringify(detail));
+      const seq = Number(row?.["seq"]);
+      if (seq > limits.eventsPerSandboxMax) trim.run(sandboxId, seq - limits.eventsPerSandboxMax);
+    },
+    list: async (sandboxId) => list.all(sandboxId).map(readEvent),
+  };
+}

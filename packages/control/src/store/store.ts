@@ -1,0 +1,100 @@
+import type { SandboxId } from "@skerry/protocol";
+
+/**
+ * What control remembers. It holds no configuration header, no environment value, no secret and no
+ * token in clear. `node:sqlite` implements it in this folder; PostgreSQL will implement it too, so
+ * everything is asynchronous and `testing/store-contract.ts` is the same for each.
+ */
+export interface Store extends AsyncDisposable {
+  readonly tokens: TokenStore;
+  readonly sandboxes: SandboxStore;
+  readonly events: EventStore;
+}
+
+export interface TokenRow {
+  /** `"tok_…"`: what people name a token by. */
+  readonly id: string;
+  readonly name: string;
+  /** SHA-256 of the token. */
+  readonly hash: Uint8Array;
+  readonly createdAtMs: number;
+  /** Null: never. */
+  readonly expiresAtMs: number | null;
+  readonly lastUsedAtMs: number | null;
+}
+
+export interface TokenStore {
+  insert(token: TokenRow): Promise<void>;
+  findByHash(hash: Uint8Array): Promise<TokenRow | null>;
+  /** Oldest first. */
+  list(): Promise<readonly TokenRow[]>;
+  touch(id: string, lastUsedAtMs: number): Promise<void>;
+  /** Answers whether there was such a token. */
+  remove(id: string): Promise<boolean>;
+}
+
+/** Why a sandbox ended. */
+export type EndReason =
+  | "killed"
+  | "session-closed"
+  | "session-silent"
+  | "expired"
+  | "crashed"
+  | "shutdown"
+  | "lost"
+  | "failed";
+
+export interface SandboxRow {
+  readonly id: SandboxId;
+  readonly region: string;
+  readonly status: "running" | "stopped";
+  readonly createdAtMs: number;
+  readonly stoppedAtMs: number | null;
+  /** Null for a sandbox that ends with its creating connection. */
+  readonly stopAtMs: number | null;
+  readonly memoryMiB: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Null while it runs. */
+  readonly endReason: EndReason | null;
+}
+
+export interface SandboxStore {
+  insert(sandbox: SandboxRow): Promise<void>;
+  find(id: SandboxId): Promise<SandboxRow | null>;
+  /** Newest first, those that have all of `labels`. */
+  list(filter: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly limit: number;
+  }): Promise<readonly SandboxRow[]>;
+  /** All that are marked as running. */
+  running(): Promise<readonly SandboxRow[]>;
+  setStopAt(id: SandboxId, stopAtMs: number): Promise<void>;
+  /** Marks a running sandbox as stopped; one that is stopped already keeps its time and reason. */
+  setStopped(id: SandboxId, stoppedAtMs: number, reason: EndReason): Promise<void>;
+  /** Forgets sandboxes that stopped before `timeMs`, with their events. Answers how many. */
+  forgetStopped(timeMs: number): Promise<number>;
+}
+
+export type EventKind =
+  | "created"
+  | "connected"
+  | "disconnected"
+  | "command-started"
+  | "command-ended"
+  | "extended"
+  | "stopped";
+
+/** Something that happened to a sandbox. `detail` is JSON without secrets. */
+export interface SandboxEvent {
+  readonly sandboxId: SandboxId;
+  readonly atMs: number;
+  readonly kind: EventKind;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface EventStore {
+  /** Keeps the newest `limits.eventsPerSandboxMax` of each sandbox. */
+  append(event: SandboxEvent): Promise<void>;
+  /** Oldest first. */
+  list(sandboxId: SandboxId): Promise<readonly SandboxEvent[]>;
+}
