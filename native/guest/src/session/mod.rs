@@ -1,0 +1,394 @@
+//! The conversation with the host, and everything that goes on because of it.
+//!
+//! One thread does all that cannot sleep: it reads frames, keeps the channels, watches pipes, terminals and sockets, and
+//! writes frames. What may sleep (files, exec, name lookups) is a job for a worker thread and comes back as a [`Done`].
+//!
+//! ```text
+//!            ┌── jobs ──▶ pool of root ──┐
+//!  port ──▶ main ─ jobs ▶ pool of user ──┼─▶ completions ─▶ main ──▶ port
+//!            └── epoll: pipes, terminals, sockets, signals ─────┘
+//! ```
+
+mod calls;
+mod channel;
+mod dials;
+mod input;
+mod output;
+mod procs;
+mod transfers;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{json, Value};
+
+use crate::config::Config;
+use crate::environment::{Environment, Variables};
+use crate::error::Answer;
+use crate::files::transfer::{Portion, Source, Target};
+use crate::frame::{Decoder, Frame, Violation, MAGIC};
+use crate::oom::OomWatch;
+use crate::pool::{Completions, Pool};
+use crate::poller::{Poller, Ready};
+use crate::port::{Address, Port};
+use crate::processes::{ProcessId, Processes};
+use crate::reaper::Signals;
+use crate::spawn::Spawned;
+use crate::{power, sys};
+
+use channel::{Body, Channel, Ticket};
+use output::Outbox;
+use procs::Spawning;
+
+/// Channels that may be open at once.
+const CHANNELS_MAX: usize = 4096;
+/// Threads for files: as many that sleep do not keep others waiting.
+const FILE_THREADS: usize = 8;
+/// Threads that start processes and touch the system.
+const ROOT_THREADS: usize = 4;
+
+/// Tokens of the poller; those of processes and sockets are made by `procs` and `dials`.
+mod token {
+    pub const PORT: u64 = 0;
+    pub const COMPLETIONS: u64 = 1;
+    pub const SIGNALS: u64 = 2;
+    pub const OOM: u64 = 3;
+    pub const KIND_SHIFT: u32 = 60;
+    pub const PROCESS: u64 = 1;
+    pub const SOCKET: u64 = 2;
+}
+
+/// What a worker thread has done.
+enum Done {
+    Answered(Ticket, Answer<Value>),
+    Configured(Ticket, Answer<Variables>),
+    Spawned(u64, Answer<Spawned>),
+    Resolved(Ticket, String, io::Result<VecDeque<std::net::SocketAddr>>),
+    Connected(Ticket, Answer<OwnedFd>),
+    ReadOpened(Ticket, Answer<Source>),
+    WriteOpened(Ticket, Answer<Target>),
+    Portion(Ticket, Portion),
+    Written { ticket: Ticket, target: Target, content: Vec<u8>, result: Answer<usize> },
+    Closed(Ticket),
+    Nothing,
+}
+
+/// The guest: one for the life of the process.
+pub struct Guest {
+    config: Arc<Config>,
+    poller: Poller,
+    port: Port,
+    hello: Vec<u8>,
+    signals: Signals,
+    completions: Arc<Completions<Done>>,
+    root_pool: Pool<Done>,
+    file_pool: Pool<Done>,
+    oom: OomWatch,
+    environment: Environment,
+
+    /// Counts connections, so that what belongs to an earlier one is known.
+    connection: u32,
+    decoder: Decoder,
+    outbox: Outbox,
+    channels: HashMap<u32, Channel>,
+    last_channel: u32,
+
+    processes: Processes,
+    spawning: Vec<Spawning>,
+    last_spawn: u64,
+    /// Outputs that nobody wants, to be read and thrown away.
+    discarding: VecDeque<(ProcessId, usize)>,
+
+    dial_deadlines: VecDeque<(Instant, Ticket)>,
+
+    /// Portions of files in memory, and transfers that wait for their number to fall.
+    portions: usize,
+    starved: VecDeque<u32>,
+    /// Memory of portions, for the next ones.
+    spare_buffers: Vec<Vec<u8>>,
+}
+
+impl Guest {
+    /// Opens the port and starts the first threads. Signals must have been taken before there are threads.
+    pub fn new(config: Config, address: Address, signals: Signals) -> io::Result<Guest> {
+        let config = Arc::new(config);
+        let poller = Poller::new()?;
+        let completions = Completions::new()?;
+        poller.add(&*completions, crate::poller::EDGE_IN, token::COMPLETIONS)?;
+        poller.add(&signals, libc::EPOLLIN as u32, token::SIGNALS)?;
+        let port = Port::open(address, &poller, token::PORT)?;
+        let oom_events = config.oom_events.as_ref().and_then(|file| file.try_clone().ok());
+        let oom = OomWatch::new(oom_events, &poller, token::OOM);
+        let for_files = Arc::clone(&config);
+        Ok(Guest {
+            root_pool: Pool::new(ROOT_THREADS, Arc::clone(&completions), || ())?,
+            file_pool: Pool::new(FILE_THREADS, Arc::clone(&completions), move || for_files.user.assume_for_files())?,
+            environment: Environment::new(&config.home),
+            hello: hello()?,
+            config,
+            poller,
+            port,
+            signals,
+            completions,
+            oom,
+            connection: 0,
+            decoder: Decoder::default(),
+            outbox: Outbox::default(),
+            channels: HashMap::new(),
+            last_channel: 0,
+            processes: Processes::default(),
+            spawning: Vec::new(),
+            last_spawn: 0,
+            discarding: VecDeque::new(),
+            dial_deadlines: VecDeque::new(),
+            portions: 0,
+            starved: VecDeque::new(),
+            spare_buffers: Vec::new(),
+        })
+    }
+
+    /// Serves the host for ever.
+    pub fn run(mut self) -> ! {
+        self.port.try_connect(&self.poller, &self.hello);
+        loop {
+            for ready in self.poller.wait(self.timeout_ms()) {
+                self.on_ready(ready);
+            }
+            self.on_time();
+            self.discard_some();
+            self.pump();
+        }
+    }
+
+    fn on_ready(&mut self, ready: Ready) {
+        match ready.token {
+            token::PORT => self.on_port(ready),
+            token::COMPLETIONS => self.completions.take().into_iter().for_each(|done| self.on_done(done)),
+            token::SIGNALS => {
+                if self.signals.drain() {
+                    self.stop();
+                }
+                self.reap();
+            }
+            token::OOM => self.oom.refresh(),
+            other => match other >> token::KIND_SHIFT {
+                token::PROCESS => self.on_process_ready(other, ready),
+                _ => self.on_socket_ready(other, ready),
+            },
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Answered(ticket, answer) => self.answer(ticket, answer),
+            Done::Configured(ticket, answer) => self.on_configured(ticket, answer),
+            Done::Spawned(id, answer) => self.on_spawned(id, answer),
+            Done::Resolved(ticket, doing, result) => self.on_resolved(ticket, doing, result),
+            Done::Connected(ticket, answer) => self.on_connected(ticket, answer),
+            Done::ReadOpened(ticket, answer) => self.on_read_opened(ticket, answer),
+            Done::WriteOpened(ticket, answer) => self.on_write_opened(ticket, answer),
+            Done::Portion(ticket, portion) => self.on_portion(ticket, portion),
+            Done::Written { ticket, target, content, result } => self.on_written(ticket, target, content, result),
+            Done::Closed(ticket) => self.on_target_closed(ticket),
+            Done::Nothing => {}
+        }
+    }
+
+    fn on_port(&mut self, ready: Ready) {
+        if !self.port.is_connected() {
+            self.port.try_connect(&self.poller, &self.hello);
+            return;
+        }
+        if ready.is_writable() {
+            self.outbox.is_blocked = false;
+        }
+        if !ready.is_readable() {
+            return;
+        }
+        if self.outbox.is_congested() {
+            // Nothing is read while the host does not take its answers; but when it has gone they are moot.
+            if ready.is_hung_up() {
+                self.forget_host();
+            }
+            return;
+        }
+        self.read_port();
+    }
+
+    /// Reads what has arrived. A virtio port hands out a page at a time: a full page may not be the last.
+    fn read_port(&mut self) {
+        const PAGE_BYTES: usize = 4096;
+        const READS_MAX: usize = 64;
+        for _ in 0..READS_MAX {
+            let port = &self.port;
+            match self.decoder.fill(|room| port.read(room)) {
+                Ok(0) => return self.forget_host(),
+                Ok(count) => {
+                    if !self.handle_frames() || count < PAGE_BYTES || self.outbox.is_congested() {
+                        return;
+                    }
+                }
+                Err(error) if sys::would_block(&error) => return,
+                Err(_) => return self.forget_host(),
+            }
+        }
+    }
+
+    /// Handles the whole frames that wait. Returns whether the connection still stands.
+    fn handle_frames(&mut self) -> bool {
+        // The frames borrow from the decoder while they are handled.
+        let mut decoder = std::mem::take(&mut self.decoder);
+        let mut result = Ok(());
+        while !self.outbox.is_congested() {
+            result = match decoder.next() {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.on_frame(frame),
+                Err(violation) => Err(violation),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
+        match result {
+            Ok(()) => {
+                self.decoder = decoder;
+                true
+            }
+            Err(violation) => {
+                if !self.config.is_machine {
+                    eprintln!("skerry-guest: {violation}");
+                }
+                self.forget_host();
+                false
+            }
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame<'_>) -> Result<(), Violation> {
+        match frame {
+            Frame::Request { channel, json } => self.on_request(channel, json),
+            Frame::Data { channel, stream: 0, bytes } => self.on_data(channel, bytes),
+            Frame::End { channel, stream: 0 } => self.on_end(channel),
+            Frame::Credit { channel, stream: stream @ 1..=2, bytes } => {
+                self.on_credit(channel, stream, bytes);
+                Ok(())
+            }
+            Frame::Cancel { channel } => {
+                self.on_cancel(channel);
+                Ok(())
+            }
+            _ => Err(Violation("a frame that the host may not send".into())),
+        }
+    }
+
+    /// The host has gone, or makes no sense: all channels are forgotten, and the next host is greeted.
+    fn forget_host(&mut self) {
+        self.connection = self.connection.wrapping_add(1);
+        self.last_channel = 0;
+        self.decoder = Decoder::default();
+        self.outbox = Outbox::default();
+        self.starved.clear();
+        self.dial_deadlines.clear();
+        for (_, channel) in std::mem::take(&mut self.channels) {
+            self.let_go(channel);
+        }
+        self.port.disconnect(&self.poller);
+        if self.port.next_try().is_none() {
+            self.port.try_connect(&self.poller, &self.hello);
+        }
+    }
+
+    /// Ends what goes on because of a channel that is no longer there.
+    fn let_go(&mut self, channel: Channel) {
+        match channel.body {
+            Body::Process(id) => self.detach(id),
+            Body::Reading(reading) => self.drop_reading(reading),
+            Body::Writing(writing) => self.drop_later(writing),
+            // Sockets close, and what is pending finds its channel gone.
+            Body::Pending | Body::Waiting(_) | Body::Dialing(_) | Body::Socket(_) => {}
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        if self.outbox.has_more || !self.discarding.is_empty() {
+            return 0;
+        }
+        let dial = self.dial_deadlines.front().map(|(deadline, _)| *deadline);
+        let Some(next) = [self.port.next_try(), dial].into_iter().flatten().min() else { return -1 };
+        let left = next.saturating_duration_since(Instant::now());
+        i32::try_from(left.as_millis()).unwrap_or(i32::MAX).saturating_add(1)
+    }
+
+    fn on_time(&mut self) {
+        if self.port.next_try().is_none() && self.dial_deadlines.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        if self.port.next_try().is_some_and(|next| next <= now) {
+            self.port.try_connect(&self.poller, &self.hello);
+        }
+        if self.port.is_abandoned() {
+            self.stop();
+        }
+        self.expire_dials(now);
+    }
+
+    /// Asked by a signal to stop: a machine is switched off, a test leaves nothing behind.
+    fn stop(&mut self) -> ! {
+        if self.config.is_machine {
+            power::off();
+        }
+        self.processes.kill_all();
+        std::process::exit(0)
+    }
+
+    fn ticket(&self, channel: u32) -> Ticket {
+        Ticket { connection: self.connection, channel }
+    }
+
+    /// The channel of a ticket, if it is still open.
+    fn channel_of(&mut self, ticket: Ticket) -> Option<&mut Channel> {
+        if ticket.connection != self.connection {
+            return None;
+        }
+        self.channels.get_mut(&ticket.channel)
+    }
+
+    /// RESPONSE and CLOSE.
+    fn answer(&mut self, ticket: Ticket, answer: Answer<Value>) {
+        if self.channel_of(ticket).is_some() {
+            self.outbox.respond(ticket.channel, answer);
+            self.close(ticket.channel);
+        }
+    }
+
+    /// CLOSE, and the end of what went on there.
+    fn close(&mut self, channel: u32) {
+        if let Some(gone) = self.channels.remove(&channel) {
+            self.outbox.control(Frame::Close { channel });
+            self.let_go(gone);
+        }
+    }
+
+    /// Drops something whose closing may sleep.
+    fn drop_later(&mut self, it: impl Send + 'static) {
+        self.file_pool.submit(move || {
+            drop(it);
+            Done::Nothing
+        });
+    }
+}
+
+fn hello() -> io::Result<Vec<u8>> {
+    // Not the kernel's boot id: reading it in a template would give it to every machine made from that.
+    let mut bytes = [0; 8];
+    sys::random(&mut bytes)?;
+    let boot = format!("{:016x}", u64::from_le_bytes(bytes));
+    let json = json!({ "version": 1, "boot": boot }).to_string();
+    let mut hello = Vec::with_capacity(MAGIC.len() + 64);
+    Frame::Hello { json: json.as_bytes() }.encode(&mut hello);
+    Ok(hello)
+}
