@@ -42,8 +42,8 @@ export interface EnsureImageOptions {
   readonly name: string;
   /** SKERRY_HOME. */
   readonly home: string;
-  /** A static program: PID 1 of each machine. */
-  readonly guestBinary: string;
+  /** A static program: PID 1 of each machine. What does not need it is built while it is awaited. */
+  readonly guestBinary: string | Promise<string>;
   readonly progress?: Progress;
   readonly signal: AbortSignal;
 }
@@ -64,8 +64,10 @@ const stepOf = {
  */
 export async function ensureImage(options: EnsureImageOptions): Promise<MachineImage> {
   const { name, home, progress = () => undefined } = options;
+  const guest = readGuest(options.guestBinary);
+  // It is awaited below, and when it fails before that, that is where it is said.
+  guest.catch(() => undefined);
   const recipe = await readRecipe(name);
-  const guest = await readGuest(options.guestBinary);
 
   // When one part fails the others stop; this returns after they have.
   const failed = new AbortController();
@@ -89,12 +91,13 @@ export async function ensureImage(options: EnsureImageOptions): Promise<MachineI
   const ensureBoot = async (): Promise<BootParts> => {
     const disk = await ensure(diskPart(signal));
     const kernel = await ensure(kernelPart(recipe, signal));
-    const initrd = await ensure(initrdPart({ kernel, guest }, signal));
-    const runtime = await ensure(runtimePart({ kernel, guest }, signal));
+    const inputs = { kernel, guest: await guest };
+    const initrd = await ensure(initrdPart(inputs, signal));
+    const runtime = await ensure(runtimePart(inputs, signal));
     return { kernel, initrd, runtime, disk };
   };
   const [rootfs, boot] = await Promise.all(
-    await allSettled([ensureRoot(), ensureBoot()] as const, failed),
+    await allSettled([ensureRoot(), ensureBoot(), guest] as const, failed),
   );
   options.signal.throwIfAborted();
   const parts = { ...boot, rootfs };
@@ -130,7 +133,8 @@ function machineImage(name: string, parts: Readonly<Record<PartKind, Part>>): Ma
   };
 }
 
-async function readGuest(path: string): Promise<GuestBinary> {
+async function readGuest(given: string | Promise<string>): Promise<GuestBinary> {
+  const path = await given;
   try {
     const content = await readFile(path);
     if (isStaticProgram(content)) return { content, hash: sha256(content) };

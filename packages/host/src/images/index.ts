@@ -2,3 +2,4 @@ export { ImageError, imageErrorCodes, type ImageErrorCode } from "./errors.ts";
 export { ensureImage, type EnsureImageOptions, type MachineImage, type Progress } from "./image.ts";
 export { listImages, removeImage, type StoredImage } from "./list.ts";
 export { recipeNames } from "./recipe.ts";
+export { runTool, type ToolOptions } from "./tool.ts";

@@ -1,0 +1,101 @@
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+import {
+  ensureImage,
+  ImageError,
+  type MachineImage,
+  type Progress,
+} from "../../packages/host/src/images/index.ts";
+import { canBecomeRoot, runAsRoot } from "./command.ts";
+import { hostRequirements, installPackages, missingPackages } from "./debian.ts";
+import { asSetUpError, SetUpError } from "./failure.ts";
+import { ensureNative } from "./native.ts";
+
+/** Options of {@link setUp}. */
+export interface SetUpOptions {
+  /** SKERRY_HOME, absolute. */
+  readonly home: string;
+  /** Told what is going on. Steps that are done already say nothing. */
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** What this host has when it is set up. */
+export interface SetUpResult {
+  readonly image: MachineImage;
+  readonly guestBinary: string;
+  /** Holds every native program: `skerry-guest`, `skerry-jail`, … */
+  readonly nativeDirectory: string;
+}
+
+const imageName = "builtin:debian-13";
+const imageScript = fileURLToPath(new URL("build-image.ts", import.meta.url));
+const imageDeadlineMs = 3_600_000;
+
+/**
+ * Makes this host ready to run machines: Debian packages, native programs (and a Rust to build them with), the image. A
+ * step that is done is skipped; it may be interrupted at any instant and run again.
+ * @throws SetUpError, whose first line says what failed and what to do; the signal's reason when it aborts
+ */
+export async function setUp({ home, progress, signal }: SetUpOptions): Promise<SetUpResult> {
+  const failed = new AbortController();
+  const options = { home, progress, signal: AbortSignal.any([signal, failed.signal]) };
+  try {
+    await makeHome(home);
+    await installPackages(await missingPackages(hostRequirements), options);
+    const native = ensureNative(options);
+    const image = buildImage(native, options);
+    // The image waits for the guest, so it is the first of the two to know of any failure.
+    image.catch((error: unknown) => failed.abort(error));
+    await Promise.allSettled([native, image]);
+    const { directory, guestBinary } = await native;
+    return { image: await image, guestBinary, nativeDirectory: directory };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw asSetUpError(failed.signal.aborted ? failed.signal.reason : error);
+  }
+}
+
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(home, { recursive: true });
+  } catch (cause) {
+    throw new SetUpError(`${home} cannot be made; choose another SKERRY_HOME`, { cause });
+  }
+}
+
+async function buildImage(
+  native: Promise<{ readonly guestBinary: string }>,
+  options: SetUpOptions,
+): Promise<MachineImage> {
+  const guestBinary = native.then((programs) => programs.guestBinary);
+  const ensure = { name: imageName, guestBinary, ...options };
+  try {
+    return await ensureImage(ensure);
+  } catch (error) {
+    const needsRoot = error instanceof ImageError && error.code === "not_permitted";
+    if (!needsRoot || !(await canBecomeRoot(options.signal))) throw error;
+  }
+  await buildImageAsRoot(await guestBinary, options);
+  return ensureImage(ensure);
+}
+
+async function buildImageAsRoot(
+  guestBinary: string,
+  { home, progress, signal }: SetUpOptions,
+): Promise<void> {
+  await runAsRoot(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", imageScript, home, guestBinary],
+    {
+      doing: "build the image as root",
+      deadlineMs: imageDeadlineMs,
+      onLine: (line) => {
+        // Lines of build-image.ts; anything else is kept for the message of a failure.
+        if (line.startsWith("{")) progress(JSON.parse(line) as Parameters<Progress>[0]);
+      },
+      signal,
+    },
+  );
+}
