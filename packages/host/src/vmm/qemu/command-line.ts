@@ -10,6 +10,7 @@ export const jailPath = {
   templateDisk: "/template/disk.qcow2",
   ram: "/template/ram",
   disk: "/machine/disk.qcow2",
+  stateSocket: "/machine/state.sock",
 } as const;
 
 /** Descriptors that a QEMU inherits. */

@@ -16,6 +16,7 @@ import { machineName } from "./names.ts";
 import { Phases } from "./phases.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { Qmp } from "./qmp.ts";
+import { StateReceiver } from "./state-receiver.ts";
 import { openToMachines, type QemuTemplate, TemplateStore } from "./templates.ts";
 import { UidPool } from "./uid-pool.ts";
 
@@ -78,10 +79,14 @@ export class QemuDriver implements Driver {
     signal: AbortSignal,
   ): Promise<QemuTemplate> {
     await using making = await this.#templates.begin(spec);
-    await using machine = await this.#start(spec, { kind: "capture", template: making }, signal);
+    const socket = join(making.directory, "state.sock");
+    await using receiver = await StateReceiver.listen(socket, making.state);
+    const start = { kind: "capture", template: making, socket } as const;
+    await using machine = await this.#start(spec, start, signal);
     await warm(machine);
     signal.throwIfAborted();
     await capture(machine, signal);
+    await receiver.received();
     await machine[Symbol.asyncDispose]();
     await openToMachines(making);
     return await this.#templates.finish(making);
@@ -225,6 +230,7 @@ export class QemuDriver implements Driver {
           ...kernel,
           { source: start.template.disk, target: jailPath.disk, writable: true },
           { source: start.template.ram, target: jailPath.ram, writable: true },
+          { source: start.socket, target: jailPath.stateSocket, writable: true },
         ];
       case "restore":
         return [
@@ -239,7 +245,7 @@ export class QemuDriver implements Driver {
 
 type Start =
   | { readonly kind: "boot" }
-  | { readonly kind: "capture"; readonly template: QemuTemplate }
+  | { readonly kind: "capture"; readonly template: QemuTemplate; readonly socket: string }
   | { readonly kind: "restore"; readonly template: QemuTemplate };
 
 const styleOf = {
@@ -249,8 +255,7 @@ const styleOf = {
 } as const satisfies Record<Start["kind"], CommandLine["start"]>;
 
 async function openState(start: Start): Promise<Awaited<ReturnType<typeof open>> | undefined> {
-  if (start.kind === "boot") return undefined;
-  return await open(start.template.state, start.kind === "capture" ? "w" : "r", 0o600);
+  return start.kind === "restore" ? await open(start.template.state, "r") : undefined;
 }
 
 const ignoreShared = { capabilities: [{ capability: "x-ignore-shared", state: true }] };
@@ -268,7 +273,7 @@ async function loadState(monitor: Qmp): Promise<void> {
  */
 async function capture(machine: QemuMachine, signal: AbortSignal): Promise<void> {
   await machine.monitor.run("migrate-set-capabilities", ignoreShared);
-  await machine.monitor.run("migrate", { uri: `fd:${inherited.state}` });
+  await machine.monitor.run("migrate", { uri: `unix:${jailPath.stateSocket}` });
   await migrated(machine.monitor, signal);
 }
 

@@ -68,6 +68,7 @@ export class TemplateStore {
 
   async finish(made: QemuTemplate): Promise<QemuTemplate> {
     const template = this.#at(made.key, made.spec);
+    await rm(join(made.directory, "state.sock"), { force: true });
     await writeFile(join(made.directory, "complete"), "");
     for (const file of [made.ram, made.state, made.disk, made.emptyDisk]) await sync(file);
     await rm(template.directory, { recursive: true, force: true });
