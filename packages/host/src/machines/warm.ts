@@ -1,5 +1,7 @@
 import type { Guest } from "@skerry/protocol";
 
+import { giveIdentity } from "./identity.ts";
+
 /**
  * Programs that every template runs once before it is captured. What they read stays in the page
  * cache, which all machines of the template share, so that no sandbox reads it from disk again.
@@ -18,6 +20,8 @@ const beforeCapture = [
 
 /** Runs what makes the first commands of every machine of a template fast. */
 export async function warmTemplate(guest: Guest): Promise<void> {
+  // The files that an identity is written to are on the machine's disk from now on.
+  await giveIdentity(guest, "skerry", {}, new AbortController().signal);
   for (const command of beforeCapture) await run(guest, command);
   await warmMachine(guest);
   await guest.call("prepare", {});

@@ -59,14 +59,25 @@ export function commandLine({ name, spec, acceleration, start }: CommandLine): s
     ...socket("monitor", inherited.monitor),
     ...["-mon", "chardev=monitor,mode=control"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    ...(start === "restore" ? ["-incoming", "defer"] : boot),
+    ...(start === "restore" ? ["-incoming", "defer"] : boot(acceleration)),
   ];
 }
 
-const boot = [
-  ...["-kernel", jailPath.kernel, "-initrd", jailPath.initrd],
-  ...["-append", kernelArguments],
-];
+/**
+ * Emulation keeps what it has translated by virtual address, so programs at random addresses are
+ * translated anew each time they start: a shell takes 70 ms instead of 17. KVM has no such cost.
+ */
+const kernelArgumentsOf = {
+  kvm: kernelArguments,
+  tcg: `${kernelArguments} norandmaps`,
+} as const;
+
+function boot(acceleration: CommandLine["acceleration"]): string[] {
+  return [
+    ...["-kernel", jailPath.kernel, "-initrd", jailPath.initrd],
+    ...["-append", kernelArgumentsOf[acceleration]],
+  ];
+}
 
 /**
  * Under emulation a small, old processor model translates fastest; `arat` lets an idle guest stop
