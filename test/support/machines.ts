@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The processes that run the machines of a home, by sandbox id. */
+export function machineProcesses(home: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const id of readdirSync(join(home, "machines"))) {
+    try {
+      const text = readFileSync(join(home, "machines", id, "machine.json"), "utf8");
+      const { pid, label } = JSON.parse(text) as { pid: number; label?: string };
+      if (label !== undefined) found.set(label, pid);
+    } catch {
+      // being made or being removed
+    }
+  }
+  return found;
+}
+
+/** Resident memory of a process in MiB. */
+export function residentMiB(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) / 1024;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return !/ Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
