@@ -21,10 +21,12 @@ interface Running {
 export class Processes {
   readonly #options: ProcessesOptions;
   readonly #running = new Map<number, Running>();
+  readonly #detached = Promise.withResolvers<never>();
   #isDetached = false;
 
   constructor(options: ProcessesOptions) {
     this.#options = options;
+    this.#detached.promise.catch(() => {}); // those who race it have the rejection too
   }
 
   /**
@@ -55,41 +57,38 @@ export class Processes {
     const running = this.#running.get(pid);
     if (running === undefined) return await this.#options.guest.call("wait", { pid }, signal);
     running.known();
-    return await untilAborted(running.child.exit, signal);
+    return await untilAborted(this.#endOf(running.child), signal);
   }
 
   /** The client is gone: the processes go on, and nobody reads what they write. */
   detachAll(): void {
     this.#isDetached = true;
+    this.#detached.reject(new Error("the client has disconnected"));
     for (const { child, known } of this.#running.values()) {
       known();
       child.detach();
-      void this.#recordLater(child.pid);
     }
     this.#running.clear();
   }
 
-  async #follow(running: Running): Promise<void> {
-    const { pid, exit } = running.child;
+  async #follow({ child, known }: Running): Promise<void> {
     try {
-      this.#recordEnd(pid, await exit);
-    } catch {
-      // The machine ended, or nobody is attached any more: then #recordLater() has the end.
-    } finally {
-      running.known();
-      if (this.#running.get(pid) === running) this.#running.delete(pid);
-    }
-  }
-
-  async #recordLater(pid: number): Promise<void> {
-    try {
-      this.#recordEnd(pid, await this.#options.guest.call("wait", { pid }));
+      const { code, signal, oom } = await this.#endOf(child);
+      this.#options.record("command-ended", { pid: child.pid, code, signal, oom });
     } catch {
       // The sandbox ended before the process did, and its event log says that.
+    } finally {
+      known();
+      this.#running.delete(child.pid);
     }
   }
 
-  #recordEnd(pid: number, { code, signal, oom }: Exit): void {
-    this.#options.record("command-ended", { pid, code, signal, oom });
+  /** A process to which nobody is attached any more still ends, and the guest knows how. */
+  async #endOf(child: GuestProcess): Promise<Exit> {
+    try {
+      return await Promise.race([child.exit, this.#detached.promise]);
+    } catch {
+      return await this.#options.guest.call("wait", { pid: child.pid });
+    }
   }
 }

@@ -20,7 +20,10 @@ export interface Fixture extends AsyncDisposable {
   /** Opens another socket of a sandbox. */
   connect(id: string, options?: { readonly autoPong?: boolean }): Promise<RpcClient>;
   /** Sends an HTTP request with the token. */
-  fetch(path: string, init?: RequestInit): Promise<Response>;
+  fetch(
+    path: string,
+    init?: { readonly method?: string; readonly body?: string; readonly authorization?: string },
+  ): Promise<Response>;
 }
 
 export async function startControl(options: Partial<ControlOptions> = {}): Promise<Fixture> {
@@ -47,8 +50,11 @@ export async function startControl(options: Partial<ControlOptions> = {}): Promi
       }),
     connect: (id, socketOptions) =>
       RpcClient.open(`ws://${base}/api/v3/sandbox/${id}/connect`, { authorization }, socketOptions),
-    fetch: (path, init = {}) =>
-      fetch(`http://${base}${path}`, { ...init, headers: { authorization, ...init.headers } }),
+    fetch: (path, { method = "GET", body, ...headers } = {}) =>
+      fetch(`http://${base}${path}`, {
+        ...{ method, headers: { authorization, ...headers } },
+        ...(body !== undefined && { body }),
+      }),
     async [Symbol.asyncDispose]() {
       await control.close();
       await store[Symbol.asyncDispose]();

@@ -142,7 +142,7 @@ export class FakeGuest implements Guest {
 
   #fileCalls(): Calls {
     const { files } = this;
-    const done = (_: void): Record<string, never> => ({});
+    const done = (_result: undefined | void): Record<string, never> => ({});
     return {
       "fs.stat": ({ path }) => files.stat(path),
       "fs.lstat": ({ path }) => files.stat(path),

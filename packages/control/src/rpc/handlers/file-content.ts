@@ -76,10 +76,9 @@ async function writeStream(
   const stream = incoming.claim(streamId);
   try {
     await guest.writeFile(target, stream.read(), signal);
-  } catch (error) {
-    const { failure } = stream; // the client's own failure says more than what became of the file
-    throw failure === null ? error : new CallFailure({ kind: "thrown", error: failure.thrown });
   } finally {
     incoming.release(stream, thrown("Error", `the write to '${target.path}' has ended`, null));
   }
+  // The file holds what came before the client gave up, and the caller learns that it is not whole.
+  if (stream.failure !== null) throw new CallFailure({ kind: "thrown", error: stream.failure });
 }

@@ -2,17 +2,6 @@ import { limits, type ThrownError } from "@skerry/protocol";
 
 import type { IntakeSource } from "../intake.ts";
 
-/** The client ended a stream with an error, or the server gave it up. */
-export class StreamFailure extends Error {
-  override readonly name = "StreamFailure";
-  readonly thrown: ThrownError;
-
-  constructor(error: ThrownError) {
-    super(error.message);
-    this.thrown = error;
-  }
-}
-
 /** Told when the reader of a stream takes bytes. */
 export type OnTaken = (stream: IncomingStream) => void;
 
@@ -26,7 +15,7 @@ export class IncomingStream implements IntakeSource {
   readonly #onTaken: OnTaken;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
-  #end: { readonly failure: StreamFailure | null } | null = null;
+  #end: { readonly failure: ThrownError | null } | null = null;
   #wake: (() => void) | null = null;
   #hasReader = false;
 
@@ -49,8 +38,8 @@ export class IncomingStream implements IntakeSource {
     return this.#end !== null;
   }
 
-  /** How the client failed the stream, if it did. */
-  get failure(): StreamFailure | null {
+  /** Why the stream ended before it was whole, if it did. */
+  get failure(): ThrownError | null {
     return this.#end?.failure ?? null;
   }
 
@@ -61,12 +50,18 @@ export class IncomingStream implements IntakeSource {
     this.#wake?.();
   }
 
-  /** No more bytes come. With a failure, what waits is thrown away and the reader gets the failure. */
-  finish(failure: StreamFailure | null): void {
+  /** No more bytes come. With a failure, what waits is thrown away. */
+  finish(failure: ThrownError | null): void {
     if (this.#end !== null) return;
     this.#end = { failure };
-    if (failure !== null) this.#clear();
+    if (failure !== null) this.drop();
     this.#wake?.();
+  }
+
+  /** Throws away what waits. */
+  drop(): void {
+    this.#chunks = [];
+    this.#bytes = 0;
   }
 
   /** Makes the stream the caller's. Answers false when it is somebody's already. */
@@ -76,7 +71,10 @@ export class IncomingStream implements IntakeSource {
     return true;
   }
 
-  /** The bytes in pieces that the guest takes at once. @throws {StreamFailure} */
+  /**
+   * The bytes, in pieces that the guest takes at once. A stream that fails just ends: whoever reads
+   * it looks at {@link failure} then, since not every reader can be trusted with an exception.
+   */
   async *read(): AsyncGenerator<Uint8Array, void, void> {
     for (;;) {
       const chunk = this.#chunks.shift();
@@ -87,17 +85,11 @@ export class IncomingStream implements IntakeSource {
           yield piece;
         }
       } else if (this.#end !== null) {
-        if (this.#end.failure !== null) throw this.#end.failure;
         return;
       } else {
         await this.#untilWoken();
       }
     }
-  }
-
-  #clear(): void {
-    this.#chunks = [];
-    this.#bytes = 0;
   }
 
   async #untilWoken(): Promise<void> {

@@ -2,7 +2,7 @@ import { limits, thrown, type ThrownError } from "@skerry/protocol";
 
 import { invalidParams, tooMuch } from "../failures.ts";
 import type { Intake } from "../intake.ts";
-import { IncomingStream, StreamFailure } from "./incoming-stream.ts";
+import { IncomingStream } from "./incoming-stream.ts";
 
 /** Tells the client that nobody wants the rest of one of its streams. */
 export type CancelStream = (streamId: number, reason: ThrownError) => void;
@@ -18,7 +18,7 @@ export class IncomingStreams {
   readonly #retired = new Map<number, ThrownError>();
   readonly #intake: Intake;
   readonly #cancel: CancelStream;
-  #closed: StreamFailure | null = null;
+  #closed: ThrownError | null = null;
 
   constructor(intake: Intake, cancel: CancelStream) {
     this.#intake = intake;
@@ -57,7 +57,7 @@ export class IncomingStreams {
   /** `$sandbox.stream.error` */
   fail(id: number, error: ThrownError): void {
     this.#retired.delete(id);
-    this.#streams.get(id)?.finish(new StreamFailure(error));
+    this.#streams.get(id)?.finish(error);
   }
 
   /**
@@ -83,7 +83,7 @@ export class IncomingStreams {
     if (!this.#streams.delete(stream.id)) return;
     this.#intake.release(stream);
     if (stream.isEnded) return;
-    stream.finish(new StreamFailure(reason));
+    stream.finish(reason);
     this.#cancel(stream.id, reason);
   }
 
@@ -95,7 +95,7 @@ export class IncomingStreams {
     if (!this.#streams.delete(stream.id)) return;
     this.#intake.release(stream);
     if (stream.isEnded) return;
-    stream.finish(new StreamFailure(reason));
+    stream.finish(reason);
     this.#retired.set(stream.id, reason);
     const [oldest] = this.#retired.keys();
     if (this.#retired.size > limits.clientStreamsMax && oldest !== undefined) {
@@ -109,11 +109,9 @@ export class IncomingStreams {
     if (stream !== undefined && !stream.hasReader) this.release(stream, reason);
   }
 
-  /** The client is gone: readers get what arrived, then this failure. */
+  /** The client is gone: its streams fail, those that are named later too. */
   closeAll(): void {
-    const failure = new StreamFailure(
-      thrown("ConnectionReset", "the client has disconnected", "ECONNRESET"),
-    );
+    const failure = thrown("ConnectionReset", "the client has disconnected", "ECONNRESET");
     this.#closed = failure;
     for (const stream of this.#streams.values()) {
       stream.finish(failure);
@@ -145,7 +143,7 @@ export class IncomingStreams {
   #giveUp(stream: IncomingStream): void {
     const message = `nothing reads the stream, and ${stream.bytes} bytes of it wait`;
     const reason = thrown("Error", message, "ENOBUFS");
-    stream.finish(new StreamFailure(reason));
+    stream.finish(reason);
     this.#intake.release(stream);
     this.#cancel(stream.id, reason);
   }

@@ -18,6 +18,7 @@ let lastStreamId = randomInt(2 ** 47);
 export class OutgoingStreams {
   readonly #outbox: Outbox;
   readonly #open = new Map<number, AsyncIterator<Uint8Array>>();
+  readonly #unwanted = new Set<number>();
   #isClosed = false;
 
   constructor(outbox: Outbox) {
@@ -48,18 +49,19 @@ export class OutgoingStreams {
     return id;
   }
 
-  /** The client wants no more of a stream. */
+  /**
+   * The client wants no more of a stream. Its bytes are thrown away as they come: the process that
+   * writes them goes on, and so do its other streams.
+   */
   cancel(id: number): void {
-    const iterator = this.#open.get(id);
-    if (iterator === undefined) return;
-    this.#open.delete(id);
-    stopEarly(iterator);
+    if (this.#open.has(id)) this.#unwanted.add(id);
   }
 
   /** The client is gone, for streams that are opened later too. */
   closeAll(): void {
     this.#isClosed = true;
-    for (const id of [...this.#open.keys()]) this.cancel(id);
+    for (const iterator of this.#open.values()) stopEarly(iterator);
+    this.#open.clear();
   }
 
   /** Never rejects: how the stream ends is the client's to know. */
@@ -70,28 +72,32 @@ export class OutgoingStreams {
   ): Promise<void> {
     try {
       await ready;
-      while (this.#open.has(id)) {
+      for (;;) {
         const next = await iterator.next();
         if (!this.#open.has(id)) return;
-        if (next.done === true) {
-          this.#notify("end", id);
-          break;
-        }
+        if (next.done === true) break;
         await this.#send(id, next.value);
       }
+      this.#finish("end", id);
     } catch (error) {
-      if (this.#open.has(id)) this.#notify("error", id, streamError(error));
-    } finally {
-      this.#open.delete(id);
+      this.#finish("error", id, streamError(error));
     }
+  }
+
+  #finish(kind: "end" | "error", id: number, error?: object): void {
+    if (!this.#open.delete(id) || this.#unwanted.delete(id)) return;
+    this.#notify(kind, id, error);
   }
 
   async #send(id: number, chunk: Uint8Array): Promise<void> {
     const most = limits.streamChunkBytesMax;
     for (let at = 0; at < chunk.length; at += most) {
+      if (this.#unwanted.has(id)) return;
       const message = enqueueMessage(id, chunk.subarray(at, at + most));
       await this.#outbox.reserve(message.length);
-      if (!this.#open.has(id)) return this.#outbox.giveBack(message.length);
+      if (!this.#open.has(id) || this.#unwanted.has(id)) {
+        return this.#outbox.giveBack(message.length);
+      }
       this.#outbox.sendReserved(message, message.length);
     }
   }

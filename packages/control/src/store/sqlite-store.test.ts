@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { suite, test } from "node:test";
+
+import { storeContract } from "../testing/store-contract.ts";
+import { tryLock } from "./lock.ts";
+import { openSqliteStore } from "./sqlite-store.ts";
+import type { Store } from "./store.ts";
+
+storeContract("in memory", () => openSqliteStore(":memory:"));
+
+storeContract("on disk", () => {
+  const directory = makeDirectory();
+  const store = openSqliteStore(join(directory.path, "control.db"));
+  const close = async (): Promise<void> => {
+    await store[Symbol.asyncDispose]();
+    directory[Symbol.dispose]();
+  };
+  return { ...store, [Symbol.asyncDispose]: close } satisfies Store;
+});
+
+suite("the file of the store", () => {
+  test("is for its owner's eyes, with all that SQLite puts beside it", async () => {
+    using directory = makeDirectory();
+    await using store = openSqliteStore(join(directory.path, "state", "control.db"));
+    await store.tokens.list();
+    const modes = readdirSync(join(directory.path, "state")).map((name) => [
+      name,
+      statSync(join(directory.path, "state", name)).mode & 0o777,
+    ]);
+    assert.equal(statSync(join(directory.path, "state")).mode & 0o777, 0o700);
+    assert.ok(modes.length >= 1);
+    for (const [name, mode] of modes) assert.equal(mode, 0o600, String(name));
+  });
+
+  test("keeps what was written when it is opened again", async () => {
+    using directory = makeDirectory();
+    const path = join(directory.path, "control.db");
+    const token = { id: "tok_1", name: "kept", hash: new Uint8Array(32), createdAtMs: 1 };
+    {
+      await using store = openSqliteStore(path);
+      await store.tokens.insert({ ...token, expiresAtMs: null, lastUsedAtMs: null });
+    }
+    await using again = openSqliteStore(path);
+    assert.deepEqual(
+      (await again.tokens.list()).map(({ name }) => name),
+      ["kept"],
+    );
+  });
+
+  test("is refused when a newer server wrote it", () => {
+    using directory = makeDirectory();
+    const path = join(directory.path, "control.db");
+    const newer = new DatabaseSync(path);
+    newer.exec("PRAGMA user_version = 999");
+    newer.close();
+    assert.throws(() => openSqliteStore(path), /cannot be used/);
+  });
+
+  test("is refused when it is no database", () => {
+    using directory = makeDirectory();
+    const path = join(directory.path, "control.db");
+    writeFileSync(
+      path,
+      "this is a diary, not a database, and it is long enough to tell".repeat(20),
+    );
+    assert.throws(() => openSqliteStore(path), /cannot be used/);
+  });
+});
+
+suite("a lock", () => {
+  test("is held by one, and free again when it is let go", () => {
+    using directory = makeDirectory();
+    const path = join(directory.path, "lock");
+    const first = tryLock(path);
+    assert.ok(first !== null);
+    assert.equal(tryLock(path), null);
+    first[Symbol.dispose]();
+    const second = tryLock(path);
+    assert.ok(second !== null);
+    second[Symbol.dispose]();
+  });
+});
+
+function makeDirectory(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "skerry-store-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { suite, test } from "node:test";
+
+import { limits, makeSandboxId } from "@skerry/protocol";
+
+import type { SandboxRow, Store, TokenRow } from "../store/store.ts";
+
+/** What every store does, whatever it is made of. `open` gives a fresh, empty one. */
+export function storeContract(name: string, open: () => Promise<Store> | Store): void {
+  suite(`the store ${name}`, () => {
+    test("finds a token by its hash, and no other", async () => {
+      await using store = await open();
+      const token = aToken({ name: "laptop", expiresAtMs: 99 });
+      await store.tokens.insert(token);
+      const found = await store.tokens.findByHash(token.hash);
+      assert.deepEqual(found && { ...found, hash: Buffer.from(found.hash) }, token);
+      assert.equal(await store.tokens.findByHash(randomBytes(32)), null);
+    });
+
+    test("lists tokens from the oldest, and forgets those removed", async () => {
+      await using store = await open();
+      const [late, early] = [aToken({ createdAtMs: 2 }), aToken({ createdAtMs: 1 })];
+      for (const token of [late, early]) await store.tokens.insert(token);
+      await store.tokens.touch(early.id, 7);
+      const listed = await store.tokens.list();
+      assert.deepEqual(
+        listed.map(({ id, lastUsedAtMs }) => [id, lastUsedAtMs]),
+        [
+          [early.id, 7],
+          [late.id, null],
+        ],
+      );
+      assert.equal(await store.tokens.remove(early.id), true);
+      assert.equal(await store.tokens.remove(early.id), false);
+      assert.equal(await store.tokens.findByHash(early.hash), null);
+    });
+
+    test("keeps a sandbox from its start to its end", async () => {
+      await using store = await open();
+      const row = aSandbox({ labels: { team: "red", "": "é\"'" }, stopAtMs: 50 });
+      await store.sandboxes.insert(row);
+      assert.deepEqual(await store.sandboxes.find(row.id), row);
+      await store.sandboxes.setStopAt(row.id, 80);
+      assert.deepEqual(await store.sandboxes.running(), [{ ...row, stopAtMs: 80 }]);
+      await store.sandboxes.setStopped(row.id, 60, "killed");
+      await store.sandboxes.setStopped(row.id, 70, "expired"); // the first end is the end
+      const stopped = { ...row, stopAtMs: 80, status: "stopped", stoppedAtMs: 60 };
+      assert.deepEqual(await store.sandboxes.find(row.id), { ...stopped, endReason: "killed" });
+      assert.deepEqual(await store.sandboxes.running(), []);
+    });
+
+    test("lists sandboxes from the newest, by all the labels asked for", async () => {
+      await using store = await open();
+      const rows = [
+        aSandbox({ createdAtMs: 1, labels: { team: "red", tier: "1" } }),
+        aSandbox({ createdAtMs: 2, labels: { team: "red" } }),
+        aSandbox({ createdAtMs: 3, labels: { team: "blue", tier: "1" } }),
+      ];
+      for (const row of rows) await store.sandboxes.insert(row);
+      const times = async (labels: Record<string, string>, limit = 10) =>
+        (await store.sandboxes.list({ labels, limit })).map(({ createdAtMs }) => createdAtMs);
+      assert.deepEqual(await times({}), [3, 2, 1]);
+      assert.deepEqual(await times({}, 2), [3, 2]);
+      assert.deepEqual(await times({ team: "red" }), [2, 1]);
+      assert.deepEqual(await times({ team: "red", tier: "1" }), [1]);
+      assert.deepEqual(await times({ team: "RED" }), []);
+      assert.deepEqual(await times({ "' OR 1=1 --": "x" }), []);
+    });
+
+    test("keeps the newest events of each sandbox, in order", async () => {
+      await using store = await open();
+      const [one, other] = [aSandbox(), aSandbox()];
+      for (const row of [one, other]) await store.sandboxes.insert(row);
+      const count = limits.eventsPerSandboxMax + 5;
+      for (let atMs = 0; atMs < count; atMs++) {
+        await store.events.append({ sandboxId: one.id, atMs, kind: "connected", detail: {} });
+      }
+      const event = { sandboxId: other.id, atMs: 1, kind: "created", detail: { a: [1] } } as const;
+      await store.events.append(event);
+      const kept = await store.events.list(one.id);
+      assert.equal(kept.length, limits.eventsPerSandboxMax);
+      assert.deepEqual([kept[0]?.atMs, kept.at(-1)?.atMs], [5, count - 1]);
+      assert.deepEqual(await store.events.list(other.id), [event]);
+    });
+
+    test("forgets what stopped long ago, with its events, and nothing else", async () => {
+      await using store = await open();
+      const [old, recent, running] = [aSandbox(), aSandbox(), aSandbox()];
+      for (const row of [old, recent, running]) {
+        await store.sandboxes.insert(row);
+        await store.events.append({ sandboxId: row.id, atMs: 1, kind: "created", detail: {} });
+      }
+      await store.sandboxes.setStopped(old.id, 10, "expired");
+      await store.sandboxes.setStopped(recent.id, 20, "expired");
+      assert.equal(await store.sandboxes.forgetStopped(20), 1);
+      assert.equal(await store.sandboxes.find(old.id), null);
+      assert.deepEqual(await store.events.list(old.id), []);
+      assert.equal((await store.events.list(running.id)).length, 1);
+      assert.equal((await store.sandboxes.list({ labels: {}, limit: 10 })).length, 2);
+    });
+  });
+}
+
+function aToken(token: Partial<TokenRow> = {}): TokenRow {
+  return {
+    id: `tok_${randomBytes(8).toString("hex")}`,
+    name: "a token",
+    hash: randomBytes(32),
+    ...{ createdAtMs: 1, expiresAtMs: null, lastUsedAtMs: null },
+    ...token,
+  };
+}
+
+function aSandbox(row: Partial<SandboxRow> = {}): SandboxRow {
+  return {
+    id: makeSandboxId("ord", randomBytes(20)),
+    region: "ord",
+    status: "running",
+    ...{ createdAtMs: 1, stoppedAtMs: null, stopAtMs: null, memoryMiB: 1280 },
+    ...{ labels: {}, endReason: null },
+    ...row,
+  };
+}

@@ -1,0 +1,190 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+import { limits, Region } from "@skerry/protocol";
+import { z } from "zod";
+
+/** How a server is to run. Read once, at the start; frozen from then on. */
+export interface ServeConfig {
+  /** `SKERRY_HOME`, absolute. */
+  readonly home: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** The first is the default. */
+  readonly regions: readonly [string, ...string[]];
+  /** Machines that wait ready, of the default memory size. */
+  readonly poolSize: number;
+  readonly sandboxesMax: number;
+  readonly lifetimeMaxMs: number;
+  readonly logLevel: LogLevel;
+  /** Null: standard error. */
+  readonly logFile: string | null;
+  /** Origins whose pages may open sockets. */
+  readonly allowedOrigins: readonly string[];
+}
+
+const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const usage = `usage: skerry serve [options]
+
+  --home DIR             where state lives (SKERRY_HOME)
+  --listen HOST:PORT     the API; port 0 takes a free one (SKERRY_LISTEN, 127.0.0.1:8420)
+  --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
+  --pool N               machines that wait ready (SKERRY_POOL, 2)
+  --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
+  --max-lifetime TIME    longest lifetime at once: 90s, 30m, 24h (SKERRY_MAX_LIFETIME, 30m)
+  --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
+  --log-file FILE        instead of standard error (SKERRY_LOG_FILE)
+  --allow-origin ORIGIN  a web page that may open sockets; may be repeated
+  --help
+`;
+
+/** Everything that is wrong with a configuration. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+const Duration = z
+  .string()
+  .regex(/^[1-9]\d{0,6}[smh]$/, "use a number with s, m or h, as in 30m")
+  .transform((text) => Number(text.slice(0, -1)) * unitMs[text.slice(-1) as keyof typeof unitMs]);
+
+const Address = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:]+\]|[^\s:[\]]+):\d{1,5}$/, "use HOST:PORT, as in 127.0.0.1:8420")
+  .transform((text) => {
+    const colon = text.lastIndexOf(":");
+    const host = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+    return { host, port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, "a port is at most 65535");
+
+const Regions = z
+  .string()
+  .transform((text) => text.split(",").map((name) => name.trim()))
+  .refine((names) => names.every((name) => Region.safeParse(name).success), {
+    message: "a region is three small letters",
+  })
+  .transform((names) => names as [string, ...string[]]); // split() gives at least one
+
+const count = (most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,6}$/, "use a number")
+    .transform(Number)
+    .refine((value) => value <= most, `at most ${most}`);
+
+const Options = z.object({
+  home: z.string().min(1, "use a directory"),
+  listen: Address,
+  region: Regions,
+  pool: count(64),
+  "max-sandboxes": count(10_000),
+  "max-lifetime": Duration,
+  "log-level": z.enum(logLevels),
+  "log-file": z.string().min(1, "use a file").nullable(),
+});
+
+/**
+ * Reads the configuration from flags, then the environment, then the defaults. Null means that help
+ * is asked for.
+ *
+ * @throws {ConfigError} with all mistakes at once.
+ */
+export function readConfig(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  isRoot: boolean = process.geteuid?.() === 0,
+): ServeConfig | null {
+  const flags = readFlags(args);
+  if (flags.help === true) return null;
+  const defaults = {
+    home: isRoot ? "/var/lib/skerry" : join(homedir(), ".local/share/skerry"),
+    listen: "127.0.0.1:8420",
+    region: "ord,ams",
+    pool: "2",
+    "max-sandboxes": String(limits.sandboxesMax),
+    "max-lifetime": `${limits.lifetimeMaxMs / unitMs.m}m`,
+    "log-level": "info",
+    "log-file": null,
+  };
+  const given = Object.fromEntries(
+    Object.entries(defaults).map(([name, fallback]) => {
+      const variable = environment[`SKERRY_${name.toUpperCase().replace("-", "_")}`];
+      const flag = flags[name as keyof typeof defaults];
+      return [name, flag ?? (variable === "" ? undefined : variable) ?? fallback];
+    }),
+  );
+  const parsed = Options.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`),
+    );
+  }
+  const { data } = parsed;
+  return Object.freeze({
+    home: resolve(data.home),
+    listen: Object.freeze(data.listen),
+    regions: Object.freeze(data.region) as readonly [string, ...string[]],
+    poolSize: data.pool,
+    sandboxesMax: data["max-sandboxes"],
+    lifetimeMaxMs: data["max-lifetime"],
+    logLevel: data["log-level"],
+    logFile: data["log-file"],
+    allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
+  });
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        ...{ home: { type: "string" }, listen: { type: "string" }, region: { type: "string" } },
+        ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },
+        ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
+        ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },
+        help: { type: "boolean" },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new ConfigError([error instanceof Error ? error.message : String(error)]);
+  }
+}
+
+const Setup = z.object({
+  image: z.object({
+    ...{ name: z.string(), key: z.string(), kernel: z.string(), initrd: z.string() },
+    ...{ root: z.string(), runtime: z.string(), disk: z.string() },
+  }),
+  launcher: z.string(),
+});
+
+/** What machines are made of on this host. */
+export type Setup = z.infer<typeof Setup>;
+
+/**
+ * Reads what the set-up of this host has left in its home.
+ *
+ * @throws {ConfigError} when the host is not set up.
+ */
+export function readSetup(home: string): Setup {
+  const path = join(home, "setup.json");
+  try {
+    return Setup.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (cause) {
+    const problem = `${home} is not set up (${path} cannot be read): run npm start in the clone`;
+    throw Object.assign(new ConfigError([problem]), { cause });
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { tryLock, type Tokens } from "@skerry/control";
+import { Endpoint } from "@skerry/protocol";
+
+/** The directory of one server's state, held by this process alone. */
+export interface Home extends Disposable {
+  readonly path: string;
+  /** The file of the store. */
+  readonly databasePath: string;
+}
+
+/**
+ * Takes a home for this process.
+ *
+ * @throws {Error} when another server has it, with its process id where that is known.
+ */
+export async function openHome(path: string): Promise<Home> {
+  for (const directory of [path, runOf(path), join(path, "control")]) {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  }
+  const lock = tryLock(join(runOf(path), "lock"));
+  if (lock === null) throw new Error(await explainBusy(path));
+  await rm(endpointOf(path), { force: true }); // of a process that ended without a word
+  return {
+    path,
+    databasePath: join(path, "control", "control.db"),
+    [Symbol.dispose]: () => lock[Symbol.dispose](),
+  };
+}
+
+/** Tells clients on this host where the server is; disposing of the answer takes it back. */
+export async function publishEndpoint(home: Home, endpoint: Endpoint): Promise<AsyncDisposable> {
+  const path = endpointOf(home.path);
+  await writePrivately(path, `${JSON.stringify(endpoint, null, 2)}\n`);
+  return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
+}
+
+/** The token of the host's owner: the same over restarts, until it is revoked. */
+export async function defaultToken(home: Home, tokens: Tokens): Promise<string> {
+  const path = join(runOf(home.path), "token");
+  const kept = await readOrNull(path);
+  if (kept !== null && (await tokens.verify(kept.trim())) !== null) return kept.trim();
+  const { token } = await tokens.issue("default");
+  await writePrivately(path, `${token}\n`);
+  return token;
+}
+
+function runOf(home: string): string {
+  return join(home, "run");
+}
+
+function endpointOf(home: string): string {
+  return join(runOf(home), "endpoint.json");
+}
+
+/** Whole or not at all, and for the owner's eyes from the first moment. */
+async function writePrivately(path: string, text: string): Promise<void> {
+  const next = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(next, text, { mode: 0o600, flag: "wx" });
+    await chmod(next, 0o600);
+    await rename(next, path);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw new Error(`${path} cannot be written`, { cause: error });
+  }
+}
+
+async function explainBusy(home: string): Promise<string> {
+  const text = await readOrNull(endpointOf(home));
+  const parsed = text === null ? null : Endpoint.safeParse(tryJson(text));
+  const who = parsed?.success === true ? ` (process ${parsed.data.pid}, ${parsed.data.url})` : "";
+  return `another server${who} already runs in ${home}; stop it, or choose another --home`;
+}
+
+async function readOrNull(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch {
+    return null; // not there is as good as not readable: it is made anew
+  }
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}

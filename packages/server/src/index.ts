@@ -1,0 +1,3 @@
+export { ConfigError, readConfig, readSetup, type ServeConfig, type Setup } from "./config.ts";
+export { openMachines, type OpenOwnHost, type OwnHost } from "./machines.ts";
+export { serve, type RunningServer, type ServeParts } from "./serve.ts";

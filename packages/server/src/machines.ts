@@ -1,0 +1,27 @@
+import { openHost } from "@skerry/host";
+import { limits, type HostApi } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import { readSetup, type ServeConfig } from "./config.ts";
+
+/** A host that this process runs. */
+export interface OwnHost extends HostApi, AsyncDisposable {
+  /** Makes ready ahead what the first sandboxes need. */
+  warmUp?(signal: AbortSignal): Promise<void>;
+  /** Resolves when as many machines wait as shall wait. */
+  poolFull?(signal: AbortSignal): Promise<void>;
+}
+
+/** Opens the machines for a configuration. Tests bring their own. */
+export type OpenOwnHost = (
+  config: ServeConfig,
+  log: Logger,
+  signal: AbortSignal,
+) => Promise<OwnHost>;
+
+/** The real machines. */
+export const openMachines: OpenOwnHost = async (config, log, signal) => {
+  const { home, poolSize } = config;
+  const pool = { size: poolSize, memoryMiB: limits.memoryDefaultMiB };
+  return await openHost({ home, machine: readSetup(home), pool, log }, signal);
+};

@@ -1,0 +1,103 @@
+import type { AddressInfo } from "node:net";
+
+import { openControl, openSqliteStore } from "@skerry/control";
+import type { HostStatus } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import manifest from "../package.json" with { type: "json" };
+import type { ServeConfig } from "./config.ts";
+import { defaultToken, openHome, publishEndpoint } from "./home.ts";
+import { openLog } from "./log.ts";
+import { openMachines, type OpenOwnHost, type OwnHost } from "./machines.ts";
+
+/** A server that takes requests. */
+export interface RunningServer extends AsyncDisposable {
+  /** `http://127.0.0.1:8420` */
+  readonly url: string;
+  /** The token of the host's owner. */
+  readonly token: string;
+  readonly home: string;
+  hostStatus(): HostStatus;
+  /** Resolves when the machines that shall wait are ready; rejects when that fails. */
+  warm(signal: AbortSignal): Promise<void>;
+  /** Ends all sandboxes and everything of the server. */
+  close(): Promise<void>;
+}
+
+/** What a server may be built with instead of the real thing. */
+export interface ServeParts {
+  readonly openHost?: OpenOwnHost;
+  readonly log?: Logger;
+}
+
+/**
+ * Starts a server: takes the home, opens the store and the machines, takes up what an earlier process
+ * left, listens, and says where in `run/endpoint.json`. When it fails or `signal` aborts, nothing is
+ * left running.
+ */
+export async function serve(
+  config: ServeConfig,
+  signal: AbortSignal,
+  parts: ServeParts = {},
+): Promise<RunningServer> {
+  const { openHost = openMachines, log = openLog(config.logLevel, config.logFile) } = parts;
+  await using stack = new AsyncDisposableStack();
+  const home = stack.use(await openHome(config.home));
+  const store = stack.use(openSqliteStore(home.databasePath));
+  const host = stack.use(await openHost(config, log, signal));
+  const control = await openControl({ ...controlOptions(config), host, store, log }, signal);
+  stack.defer(() => control.close());
+  signal.throwIfAborted();
+  const url = urlOf(await control.listen(config.listen.host, config.listen.port));
+  const warming = stack.use(startWarming(host, log));
+  const token = await defaultToken(home, control.tokens);
+  const { version } = manifest;
+  const startedAt = new Date().toISOString();
+  stack.use(await publishEndpoint(home, { url, pid: process.pid, startedAt, version, token }));
+  signal.throwIfAborted();
+  log.info({ url, home: home.path, version, host: host.status() }, "server ready");
+  const owned = stack.move();
+  const close = async (): Promise<void> => {
+    await owned.disposeAsync();
+    log.info("server stopped");
+  };
+  return {
+    ...{ url, token, home: home.path, close, [Symbol.asyncDispose]: close },
+    hostStatus: () => host.status(),
+    warm: (until) => warming.done(until),
+  };
+}
+
+function controlOptions(config: ServeConfig) {
+  const { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins } = config;
+  return { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins, version: manifest.version };
+}
+
+interface Warming extends AsyncDisposable {
+  done(signal: AbortSignal): Promise<void>;
+}
+
+/** Warms the host up behind the back of the first requests. */
+function startWarming(host: OwnHost, log: Logger): Warming {
+  const ending = new AbortController();
+  const warmed = (async () => await host.warmUp?.(ending.signal))();
+  const settled = warmed.catch((error: unknown) => {
+    if (!ending.signal.aborted) log.error({ err: error }, "machines not warmed up");
+  });
+  return {
+    async done(signal) {
+      await warmed;
+      await host.poolFull?.(AbortSignal.any([signal, ending.signal]));
+    },
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await settled;
+    },
+  };
+}
+
+function urlOf({ address, port }: AddressInfo): string {
+  const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+  const host = everywhere[address] ?? address;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
