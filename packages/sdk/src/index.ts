@@ -1,6 +1,7 @@
 export { ChildProcess, type ChildProcessOutput, type ChildProcessStatus } from "./child-process.ts";
 export { Client, Sandboxes, type SandboxMetadata } from "./client.ts";
 export { ShellCommand, type Shell } from "./command.ts";
+export { environmentDefaults, type EnvironmentDefaults } from "./config.ts";
 export { parseDuration, parseLifetime, type Duration, type Lifetime } from "./durations.ts";
 export { SandboxEnvironment } from "./environment.ts";
 export {

@@ -1,0 +1,114 @@
+import { Sandbox, type Lifetime, type MemorySize, type SandboxOptions } from "@skerry/sdk";
+
+import type { Arguments, Options } from "../arguments.ts";
+import type { Context } from "../context.ts";
+import { CommandFailure, UsageError } from "../failure.ts";
+import { runCommand } from "../run-command.ts";
+import { serverOptions } from "../server-options.ts";
+import type { Verb } from "../verb.ts";
+
+const machineOptions = {
+  memory: { type: "string", value: "SIZE", about: 'its memory, as "2GiB"; default 1280 MiB' },
+  label: { type: "string", multiple: true, value: "KEY=VALUE", about: "a label; at most 5" },
+  env: { type: "string", multiple: true, value: "KEY=VALUE", about: "a variable for its commands" },
+  region: { type: "string", value: "REGION", about: "three letters; default: the server's first" },
+  cwd: {
+    type: "string",
+    value: "DIR",
+    about: "where the command runs; default: the home directory",
+  },
+} as const satisfies Options;
+
+/** Creates a sandbox, and stays with it or leaves it. */
+export const create: Verb = {
+  name: "create",
+  aliases: ["new"],
+  usage: "[--timeout DURATION] [options] [COMMAND…]",
+  about: "create a sandbox: for as long as this command runs, or for a time",
+  options: {
+    timeout: {
+      type: "string",
+      value: "DURATION",
+      about: '"session", the default, or as "15m": prints its ID and goes',
+    },
+    lifetime: { type: "string", value: "DURATION", about: "the same as --timeout" },
+    ...machineOptions,
+  },
+  wordsBeforeCommand: () => 0,
+  async run(args, context) {
+    const lifetime = lifetimeOf(args);
+    const isSession = lifetime === undefined || lifetime === "session";
+    const sandbox = await createSandbox(args, context, lifetime);
+    await using _ = sandbox;
+    if (args.command.length > 0) {
+      if (!isSession) context.output.note(sandbox.id);
+      return await commandIn(sandbox, args, context);
+    }
+    if (args.has("json")) context.output.json({ id: sandbox.id });
+    else context.output.line(sandbox.id);
+    return isSession ? await hold(sandbox, context) : 0;
+  },
+};
+
+/** Runs one command in a sandbox of its own. */
+export const run: Verb = {
+  name: "run",
+  usage: "[options] [--] COMMAND…",
+  about: "run a command in a new sandbox, which ends with it",
+  options: machineOptions,
+  wordsBeforeCommand: () => 0,
+  async run(args, context) {
+    if (args.command.length === 0) throw new UsageError("a command to run is needed");
+    await using sandbox = await createSandbox(args, context, "session");
+    return await commandIn(sandbox, args, context);
+  },
+};
+
+async function createSandbox(
+  args: Arguments,
+  context: Context,
+  lifetime: string | undefined,
+): Promise<Sandbox> {
+  const memory = args.text("memory");
+  const options: SandboxOptions = {
+    ...(await serverOptions(args, context)),
+    // The SDK checks both, and says what is wrong with them.
+    lifetime: lifetime as Lifetime | undefined,
+    memory: memory as MemorySize | undefined,
+    labels: given(args.pairs("label")),
+    env: given(args.pairs("env")),
+    region: args.text("region"),
+  };
+  return Sandbox.create(options);
+}
+
+async function commandIn(sandbox: Sandbox, args: Arguments, context: Context): Promise<number> {
+  const options = { cwd: args.text("cwd"), json: args.has("json") };
+  return runCommand(sandbox, args.command, options, context);
+}
+
+/** Keeps the sandbox until somebody ends it. */
+async function hold(sandbox: Sandbox, context: Context): Promise<number> {
+  context.output.note("Ctrl+C to stop the sandbox.");
+  const asked = Promise.withResolvers<undefined>();
+  const stop = context.onSignal(() => asked.resolve(undefined));
+  try {
+    const end = await Promise.race([sandbox.closed, asked.promise]);
+    if (end === undefined) return 0;
+    throw new CommandFailure(`the sandbox has ended: ${end.message}`);
+  } finally {
+    stop();
+  }
+}
+
+function lifetimeOf(args: Arguments): string | undefined {
+  const [timeout, lifetime] = [args.text("timeout"), args.text("lifetime")];
+  if (timeout !== undefined && lifetime !== undefined && timeout !== lifetime) {
+    throw new UsageError("--timeout and --lifetime say different things");
+  }
+  return timeout ?? lifetime;
+}
+
+function given(pairs: Record<string, string>): Record<string, string> | undefined {
+  return Object.keys(pairs).length === 0 ? undefined : pairs;
+}

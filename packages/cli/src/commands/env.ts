@@ -1,0 +1,36 @@
+import { escapeShellArg } from "@skerry/sdk";
+
+import { localEndpoint } from "../local-server.ts";
+import type { Verb } from "../verb.ts";
+
+/** Prints what clients need to find the server of this machine. */
+export const env: Verb = {
+  name: "env",
+  usage: "[--home DIR] [--json]",
+  about: 'print the variables of the server on this machine: eval "$(skerry env)"',
+  options: {
+    home: { type: "string", value: "DIR", about: "the server's home; default: SKERRY_HOME" },
+  },
+  async run(args, { config, output }) {
+    const { url, token } = await localEndpoint(args.text("home") ?? config.home);
+    const variables = variablesOf(url, token);
+    if (args.has("json")) output.json(variables);
+    else for (const [name, value] of Object.entries(variables)) output.line(exportOf(name, value));
+    return 0;
+  },
+};
+
+function variablesOf(url: string, token: string): Readonly<Record<string, string>> {
+  const endpoint = url.replace(/\/+$/, ""); // the official clients refuse one that ends with a slash
+  return {
+    DENO_DEPLOY_ENDPOINT: endpoint,
+    DENO_SANDBOX_ENDPOINT: endpoint,
+    DENO_DEPLOY_TOKEN: token,
+    SKERRY_ENDPOINT: endpoint,
+    SKERRY_TOKEN: token,
+  };
+}
+
+function exportOf(name: string, value: string): string {
+  return `export ${name}=${escapeShellArg(value)}`;
+}

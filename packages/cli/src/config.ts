@@ -1,0 +1,32 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+
+/** What the environment tells the command line. */
+export interface Config {
+  /** Where a server on this machine keeps its state. */
+  readonly home: string;
+  /** The sandbox that commands are for when they name none. */
+  readonly sandboxId: string | undefined;
+  /** Whether colours are unwanted, see no-color.org. */
+  readonly noColor: boolean;
+  /** The directories that programs are looked for in. */
+  readonly path: readonly string[];
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Reads the environment. */
+export function readConfig(
+  variables: Variables = process.env,
+  isRoot: boolean = process.geteuid?.() === 0,
+): Config {
+  const text = (name: string): string | undefined => variables[name] || undefined;
+  const ordinary = isRoot ? "/var/lib/skerry" : join(homedir(), ".local/share/skerry");
+  return Object.freeze({
+    home: resolve(text("SKERRY_HOME") ?? ordinary),
+    sandboxId: text("SANDBOX_ID"),
+    noColor: text("NO_COLOR") !== undefined,
+    path: (text("PATH") ?? "").split(":").filter((directory) => directory !== ""),
+  });
+}

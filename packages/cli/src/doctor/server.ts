@@ -1,0 +1,59 @@
+import type { ServerStatus } from "@skerry/sdk";
+
+import type { LocalServer } from "../local-server.ts";
+import { fail, ok, warn, type Finding } from "./finding.ts";
+
+/** What a running server said when it was asked how it is. */
+export type Answer =
+  | { readonly kind: "answered"; readonly status: ServerStatus }
+  | { readonly kind: "failed"; readonly reason: string };
+
+export function serverFinding(server: LocalServer, answer: Answer | undefined): Finding {
+  const start = "Start it with `skerry serve`.";
+  switch (server.kind) {
+    case "none":
+      return warn("server", "does not run", start);
+    case "dead":
+      return warn(
+        "server",
+        `does not run any more (process ${server.endpoint.pid} is gone)`,
+        start,
+      );
+    case "unreadable":
+      return fail("server", server.reason, "Run this as the user who runs the server.");
+    case "running":
+      break;
+  }
+  const { url, pid, version } = server.endpoint;
+  if (answer?.kind === "failed") {
+    const remedy = `See its log; if it hangs, end process ${pid} and start it again.`;
+    return fail(
+      "server",
+      `process ${pid} runs and does not answer at ${url}: ${answer.reason}`,
+      remedy,
+    );
+  }
+  const machines = answer?.status.machines;
+  const counted = machines === undefined ? "" : `, ${machines} machines`;
+  return ok("server", `version ${version} at ${url}, process ${pid}${counted}`);
+}
+
+/** The port that a server takes when it is not told another. */
+export const defaultPort = 8420;
+
+/**
+ * @param isFree Whether the default port could be taken.
+ * @param url Where the server that runs listens, when one does.
+ */
+export function portFinding(isFree: boolean, url: string | undefined): Finding {
+  const name = `port ${defaultPort}`;
+  const isOurs = url !== undefined && URL.parse(url)?.port === String(defaultPort);
+  if (isOurs) return ok(name, "held by our server");
+  if (isFree) return ok(name, "free");
+  if (url !== undefined) return ok(name, "held by another program; our server uses another port");
+  return fail(
+    name,
+    "held by another program",
+    "End that program, or start the server with `--listen 127.0.0.1:0`.",
+  );
+}

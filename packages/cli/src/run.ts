@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+
+import { readArguments } from "./arguments.ts";
+import { create, run as runVerb } from "./commands/create.ts";
+import { doctor } from "./commands/doctor.ts";
+import { env } from "./commands/env.ts";
+import { exec } from "./commands/exec.ts";
+import { extend } from "./commands/extend.ts";
+import { images, serve } from "./commands/handed.ts";
+import { kill } from "./commands/kill.ts";
+import { list } from "./commands/list.ts";
+import type { Context } from "./context.ts";
+import { report, UsageError } from "./failure.ts";
+import { helpOf, overview } from "./help.ts";
+import type { HandedVerb, Verb } from "./verb.ts";
+
+const verbs: readonly (Verb | HandedVerb)[] = [
+  ...[serve, env, doctor],
+  ...[create, runVerb, list, exec, extend, kill],
+  ...[images],
+];
+
+/**
+ * Does what a command line asks for.
+ *
+ * @param args What follows the name of the program.
+ * @returns The exit code: a command's own where one is run, else 0, 1 for a failure, 2 for a
+ * command line that makes no sense.
+ */
+export async function run(args: readonly string[], context: Context): Promise<number> {
+  try {
+    return await dispatch(args, context);
+  } catch (error) {
+    return report(error, context.output);
+  }
+}
+
+async function dispatch(args: readonly string[], context: Context): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || ["help", "--help", "-h"].includes(name)) {
+    context.output.line(overview(verbs, version()));
+    return name === undefined ? 2 : 0;
+  }
+  if (["--version", "-V"].includes(name)) {
+    context.output.line(version());
+    return 0;
+  }
+  const verb = verbs.find((one) => one.name === name || one.aliases?.includes(name));
+  if (verb === undefined) throw new UsageError(`there is no verb ${JSON.stringify(name)}`);
+  if ("hand" in verb) return verb.hand(rest);
+  return runOwn(verb, rest, context);
+}
+
+async function runOwn(verb: Verb, args: readonly string[], context: Context): Promise<number> {
+  const parsed = readArguments(args, verb.options, verb.wordsBeforeCommand);
+  if (parsed.has("help")) {
+    context.output.line(helpOf(verb));
+    return 0;
+  }
+  context.output.isQuiet = parsed.has("quiet");
+  return verb.run(parsed, context);
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  );
+  return (manifest as { readonly version: string }).version; // npm sees to it
+}
