@@ -57,6 +57,9 @@ rm -f "$root/etc/resolv.conf"
 printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files myhostname dns\nnetworks: files\n' >"$root/etc/nsswitch.conf"
 printf 'protocols: files\nservices: files\nethers: files\nrpc: files\n' >>"$root/etc/nsswitch.conf"
 
+# The kernel's modules are on the runtime disk, where PID 1 puts it.
+[ -e "$root/usr/lib/modules" ] || ln -s /.skerry/runtime/lib/modules "$root/usr/lib/modules"
+
 # Nothing that only a build needs.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old \
   "$root"/var/cache/ldconfig/aux-cache "$root"/var/log/* "$root"/var/lib/dpkg/*-old \

@@ -35,6 +35,14 @@ export const compilerRequirements: readonly Requirement[] = [
   { package: "libc6-dev", shows: "/usr/include/x86_64-linux-gnu/sys/cdefs.h" },
 ];
 
+/** Options of {@link installPackages}. */
+export interface InstallOptions {
+  /** Whose progress it is. */
+  readonly step: string;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
 const lockWaitMs = 300_000;
 const lockPollMs = 3_000;
 const installDeadlineMs = 1_800_000;
@@ -60,10 +68,9 @@ export async function missingPackages(
  */
 export async function installPackages(
   names: readonly string[],
-  { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+  { step, progress, signal }: InstallOptions,
 ): Promise<void> {
   if (names.length === 0) return;
-  const step = "Debian packages";
   const byHand = `apt-get install ${names.join(" ")}`;
   if ((await findProgram("apt-get")) === null) {
     throw new SetUpError(
@@ -98,7 +105,6 @@ export async function installPackages(
     if (!(error instanceof ImageError) || staleIndex === "") throw error;
     throw new SetUpError(error.message, { detail: `${error.detail}\n${staleIndex}`, cause: error });
   }
-  progress({ step, done: true });
 }
 
 /** The major version of Debian here; null when this is something else. */

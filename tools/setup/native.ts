@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 
 import { runTool, type Progress } from "../../packages/host/src/images/index.ts";
 import { isThere } from "./command.ts";
-import { compilerRequirements, installPackages, missingPackages } from "./debian.ts";
 import { SetUpError } from "./failure.ts";
 import { ensureRust, type Rust, type RustVersion } from "./rust.ts";
 
@@ -32,6 +31,15 @@ const namePattern = /^skerry-[a-z]+$/;
 const keptBuilds = 3;
 const buildDeadlineMs = 1_800_000;
 
+/** Where the programs of the sources as they are now belong, and whether they are there. */
+export async function findNative(
+  home: string,
+): Promise<NativePrograms & { readonly isBuilt: boolean }> {
+  const directory = join(home, "build", `native-${await hashSources(sources)}`);
+  const guestBinary = join(directory, guest);
+  return { directory, guestBinary, isBuilt: await isThere(guestBinary) };
+}
+
 /**
  * Builds the native programs when their sources have changed, with a Rust that is found or installed.
  * @throws SetUpError, ImageError
@@ -41,18 +49,15 @@ export async function ensureNative({
   progress,
   signal,
 }: NativeOptions): Promise<NativePrograms> {
+  const programs = await findNative(home);
+  if (programs.isBuilt) return programs;
   const builds = join(home, "build");
-  const directory = join(builds, `native-${await hashSources(sources)}`);
-  const programs = { directory, guestBinary: join(directory, guest) };
-  if (await isThere(programs.guestBinary)) return programs;
-
-  await installPackages(await missingPackages(compilerRequirements), { progress, signal });
   const minimum = await minimumRust(sources);
   const rust = await ensureRust({ directory: join(builds, "rust"), minimum, progress, signal });
   progress({ step, detail: rust.what });
   const output = await build(rust, { target: join(builds, "target"), progress, signal });
-  await keep(output, directory);
-  await prune(builds, directory);
+  await keep(output, programs.directory);
+  await prune(builds, programs.directory);
   progress({ step, done: true });
   return programs;
 }

@@ -124,7 +124,7 @@ async function debianRust({ progress, signal }: RustOptions): Promise<Found | nu
   // Debian 12's own rustc is from 2022; the one it builds browsers with is kept current.
   const names = (await debianVersion()) === 12 ? ["cargo-web", "rustc-web"] : ["cargo", "rustc"];
   try {
-    await installPackages(names, { progress, signal });
+    await installPackages(names, { step, progress, signal });
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     progress({ step, detail: error.message });

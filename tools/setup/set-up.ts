@@ -8,9 +8,14 @@ import {
   type Progress,
 } from "../../packages/host/src/images/index.ts";
 import { canBecomeRoot, runAsRoot } from "./command.ts";
-import { hostRequirements, installPackages, missingPackages } from "./debian.ts";
+import {
+  compilerRequirements,
+  hostRequirements,
+  installPackages,
+  missingPackages,
+} from "./debian.ts";
 import { asSetUpError, SetUpError } from "./failure.ts";
-import { ensureNative } from "./native.ts";
+import { ensureNative, findNative } from "./native.ts";
 
 /** Options of {@link setUp}. */
 export interface SetUpOptions {
@@ -43,7 +48,7 @@ export async function setUp({ home, progress, signal }: SetUpOptions): Promise<S
   const options = { home, progress, signal: AbortSignal.any([signal, failed.signal]) };
   try {
     await makeHome(home);
-    await installPackages(await missingPackages(hostRequirements), options);
+    await installRequirements(options);
     const native = ensureNative(options);
     const image = buildImage(native, options);
     // The image waits for the guest, so it is the first of the two to know of any failure.
@@ -55,6 +60,16 @@ export async function setUp({ home, progress, signal }: SetUpOptions): Promise<S
     signal.throwIfAborted();
     throw asSetUpError(failed.signal.aborted ? failed.signal.reason : error);
   }
+}
+
+async function installRequirements(options: SetUpOptions): Promise<void> {
+  const { isBuilt } = await findNative(options.home);
+  const wanted = isBuilt ? hostRequirements : [...hostRequirements, ...compilerRequirements];
+  const step = "Debian packages";
+  const missing = await missingPackages(wanted);
+  if (missing.length === 0) return;
+  await installPackages(missing, { ...options, step });
+  options.progress({ step, done: true });
 }
 
 async function makeHome(home: string): Promise<void> {

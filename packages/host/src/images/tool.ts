@@ -134,6 +134,11 @@ function failure(
     const message = `could not ${options.doing}: the disk is full; free some space and try again`;
     return new ImageError("no_space", message, { detail: tail });
   }
+  if (options.isolated === true && /^unshare: /m.test(tail)) {
+    const where = "run it as root outside a container, or in one with CAP_SYS_ADMIN";
+    const message = `could not ${options.doing}: this process may not make namespaces; ${where}`;
+    return new ImageError("tool_failed", message, { detail: tail });
+  }
   const hint = options.hint === undefined ? "" : `; ${options.hint}`;
   const message = `could not ${options.doing}: ${tool} failed (${why})${hint}`;
   return new ImageError("tool_failed", message, { detail: tail });
