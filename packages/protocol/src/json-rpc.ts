@@ -39,7 +39,7 @@ export const RpcIncoming = z.object({
   jsonrpc: z.literal("2.0"),
   id: RpcId.optional(),
   method: z.string().max(256),
-  params: z.unknown(),
+  params: z.unknown().optional(),
 });
 export type RpcIncoming = z.infer<typeof RpcIncoming>;
 
