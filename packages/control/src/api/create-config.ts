@@ -82,8 +82,10 @@ function refuseLaterOptions(config: CreateConfig): void {
 function readMemory(config: CreateConfig): number {
   const memoryMiB = config.memory_mb ?? limits.memoryDefaultMiB;
   const isInRange = memoryMiB >= limits.memoryMinMiB && memoryMiB <= limits.memoryMaxMiB;
-  if (!isInRange) throw new SandboxError("MEMORY_OUT_OF_RANGE", `${memoryMiB} MiB`);
-  return Math.floor(memoryMiB);
+  if (!isInRange || !Number.isInteger(memoryMiB)) {
+    throw new SandboxError("MEMORY_OUT_OF_RANGE", `${memoryMiB} MiB`);
+  }
+  return memoryMiB;
 }
 
 function readLabels(config: CreateConfig): Readonly<Record<string, string>> {

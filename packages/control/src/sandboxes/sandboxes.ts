@@ -27,6 +27,11 @@ export class Sandboxes {
     return this.#live.size;
   }
 
+  /** Those that hold a machine now. */
+  live(): readonly Sandbox[] {
+    return [...this.#live.values()];
+  }
+
   get max(): number {
     return this.#options.sandboxesMax;
   }

@@ -16,7 +16,11 @@ export interface Fixture extends AsyncDisposable {
   /** Lines of the log, as JSON. */
   readonly log: string[];
   /** Opens the socket of a new sandbox. */
-  create(config?: unknown, headers?: Readonly<Record<string, string>>): Promise<RpcClient>;
+  create(
+    config?: unknown,
+    headers?: Readonly<Record<string, string>>,
+    options?: { readonly autoPong?: boolean },
+  ): Promise<RpcClient>;
   /** Opens another socket of a sandbox. */
   connect(id: string, options?: { readonly autoPong?: boolean }): Promise<RpcClient>;
   /** Sends an HTTP request with the token. */
@@ -43,11 +47,15 @@ export async function startControl(options: Partial<ControlOptions> = {}): Promi
   const base = `127.0.0.1:${port}`;
   return {
     ...{ control, host, store, token, port, log: lines },
-    create: (config = {}, headers = {}) =>
-      RpcClient.open(`ws://${base}/api/v3/sandboxes/create`, {
-        ...{ authorization, "x-deno-sandbox-config": btoa(JSON.stringify(config)) },
-        ...headers,
-      }),
+    create: (config = {}, headers = {}, socketOptions = {}) =>
+      RpcClient.open(
+        `ws://${base}/api/v3/sandboxes/create`,
+        {
+          ...{ authorization, "x-deno-sandbox-config": btoa(JSON.stringify(config)) },
+          ...headers,
+        },
+        socketOptions,
+      ),
     connect: (id, socketOptions) =>
       RpcClient.open(`ws://${base}/api/v3/sandbox/${id}/connect`, { authorization }, socketOptions),
     fetch: (path, { method = "GET", body, ...headers } = {}) =>
