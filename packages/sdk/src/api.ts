@@ -2,7 +2,7 @@ import { ExtendAnswer, headers, paths, SandboxSummary, type SandboxId } from "@s
 
 import { apiErrorOf } from "./api-error.ts";
 import { parseDuration, type Duration } from "./durations.ts";
-import { ConnectionError } from "./errors.ts";
+import { ConnectionError, RpcError } from "./errors.ts";
 import type { Server } from "./options.ts";
 
 /** Time for the server to answer a request. */
@@ -27,7 +27,8 @@ export class Api {
     signal?: AbortSignal,
   ): Promise<readonly SandboxSummary[]> {
     const query = Object.entries(labels).map(([key, value]) => [`labels[${key}]`, value] as const);
-    return SandboxSummary.array().parse(await this.request("GET", paths.list, { query, signal }));
+    const answer = await this.request("GET", paths.list, { query, signal });
+    return understood(() => SandboxSummary.array().parse(answer));
   }
 
   async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {
@@ -38,7 +39,7 @@ export class Api {
   async extend(id: SandboxId, duration: Duration, signal?: AbortSignal): Promise<Date> {
     const body = { stop_at_ms: Date.now() + parseDuration(duration) };
     const answer = await this.request("PATCH", pathOf(id), { body, signal });
-    return new Date(ExtendAnswer.parse(answer).stop_at_ms);
+    return new Date(understood(() => ExtendAnswer.parse(answer)).stop_at_ms);
   }
 
   /** @throws {ApiError} when the server refuses. @throws {ConnectionError} when there is none. */
@@ -77,7 +78,19 @@ async function contentOf(response: Response): Promise<unknown> {
     const traceId = response.headers.get(headers.traceId) ?? undefined;
     throw apiErrorOf({ status: response.status, traceId }, text);
   }
-  return text === "" ? undefined : JSON.parse(text);
+  return text === "" ? undefined : understood((): unknown => JSON.parse(text));
+}
+
+/** What `read` makes of an answer. @throws {RpcError} `INVALID_ANSWER` when it can make nothing of it. */
+function understood<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new RpcError("INVALID_ANSWER", "The server gave an answer that makes no sense.", {
+      cause,
+      remedy: "Check that the endpoint is a Skerry server.",
+    });
+  }
 }
 
 /** The network's failures as ours; everything else as it is. */

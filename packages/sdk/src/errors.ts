@@ -104,16 +104,23 @@ export class RpcError extends SkerryError {
   readonly rpcCode: number | undefined;
   readonly data: unknown;
 
-  constructor(code: string, message: string, failure?: RpcFailure, options?: SkerryErrorOptions) {
+  constructor(
+    code: string,
+    message: string,
+    options: SkerryErrorOptions & { readonly rpcCode?: number; readonly data?: unknown } = {},
+  ) {
     super(code, message, options);
-    this.rpcCode = failure?.code;
-    this.data = failure?.data;
+    this.rpcCode = options.rpcCode;
+    this.data = options.data;
   }
 
   /** @internal */
   static from(failure: RpcFailure): RpcError {
     const known = Object.entries(rpcErrors).find(([, { code }]) => code === failure.code);
-    return new RpcError(known?.[0] ?? "SERVER_ERROR", failure.message, failure);
+    return new RpcError(known?.[0] ?? "SERVER_ERROR", failure.message, {
+      rpcCode: failure.code,
+      data: failure.data,
+    });
   }
 }
 

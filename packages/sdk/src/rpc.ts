@@ -127,12 +127,9 @@ export class Rpc {
 /** What a method gives back, from the `{ok}` or `{error}` that carries it. */
 function valueOf<M extends SandboxMethodName>(method: M, result: unknown): SandboxResult<M> {
   const invalid = (cause: unknown): RpcError =>
-    new RpcError(
-      "INVALID_ANSWER",
-      `The server gave an answer to ${method} that makes no sense.`,
-      undefined,
-      { cause },
-    );
+    new RpcError("INVALID_ANSWER", `The server gave an answer to ${method} that makes no sense.`, {
+      cause,
+    });
   if (typeof result !== "object" || result === null) throw invalid(undefined);
   if ("error" in result) {
     const error = ThrownError.safeParse(result.error);

@@ -316,6 +316,15 @@ suite("Client", () => {
     await assert.rejects(client.sandboxes.list({ signal }), /enough/);
   });
 
+  test("an answer that makes no sense says so", async () => {
+    await using server = await FakeServer.listen();
+    const client = new Client(server.options);
+    for (const body of ["<html>", "{}", '[{"id":"x"}]']) {
+      server.respond = () => ({ status: 200, body });
+      await assert.rejects(client.sandboxes.list(), { code: "INVALID_ANSWER" });
+    }
+  });
+
   test("reads how the server is, whatever it leaves out", async () => {
     await using server = await FakeServer.listen();
     const client = new Client(server.options);

@@ -1,0 +1,288 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+
+import { FakeServer, ok, testId, type FakeClient, type Handlers } from "@skerry/sdk/testing";
+
+import { CommandFailure } from "./failure.ts";
+import { resolveServer, serverCommand } from "./installed.ts";
+import { run } from "./run.ts";
+import { fakeContext, type FakeContext } from "./testing/fake-context.ts";
+
+const exit = (code: number): object => ok({ success: code === 0, code, signal: null, oom: null });
+
+function print(client: FakeClient, streamId: number, bytes: Uint8Array | string): number {
+  client.notify("$sandbox.stream.start", { streamId });
+  client.enqueue(streamId, bytes);
+  client.notify("$sandbox.stream.end", { streamId });
+  return streamId;
+}
+
+/** Commands that print these and end with this code. */
+function printing(stdout: Uint8Array | string, stderr: string, code: number): Handlers {
+  return {
+    spawn: (_params, client) =>
+      ok({
+        pid: 42,
+        stdoutStreamId: print(client, 1, stdout),
+        stderrStreamId: print(client, 2, stderr),
+      }),
+    processWait: () => exit(code),
+  };
+}
+
+const summary = {
+  ...{ id: testId, region: "ord", status: "running", stoppedAt: null, memoryMb: 1280 },
+  ...{ createdAt: "2026-01-02T03:04:05.000Z", labels: { a: "\u001b[31mb" }, stopAt: null },
+};
+
+/** Runs `skerry` against a server. */
+function skerry(server: FakeServer, context: FakeContext, ...args: string[]): Promise<number> {
+  const [verb = "", ...rest] = args;
+  const { endpoint, token } = server.options;
+  return run([verb, "--endpoint", endpoint, "--token", token, ...rest], context);
+}
+
+suite("skerry exec", () => {
+  test("passes input and output through, byte for byte, and the exit code", async () => {
+    await using server = await FakeServer.listen({
+      ...printing(new Uint8Array([0, 255, 27, 10]), "warning\n", 3),
+      processWait: async (_params, client) => {
+        if (!client.received.some(({ method }) => method === "$sandbox.stream.end")) {
+          await client.next("$sandbox.stream.end");
+        }
+        return exit(3);
+      },
+    });
+    const context = fakeContext();
+    context.stdin.end(Buffer.from([1, 200]));
+    const words = [testId, "--cwd", "/tmp", "echo", "-n", "a  b", "|", "wc"];
+    assert.equal(await skerry(server, context, "exec", ...words), 3);
+    assert.deepEqual(context.written, { stdout: "\u0000\u00ff\u001b\n", stderr: "warning\n" });
+    const received = server.clients[0]?.received ?? [];
+    const spawn = received.find(({ method }) => method === "spawn")?.params;
+    assert.deepEqual(spawn?.["args"], ["-c", "echo -n a  b | wc"]);
+    assert.equal(spawn?.["cwd"], "/tmp");
+    const input = received.filter(({ method }) => method === "$sandbox.stream.enqueue");
+    assert.deepEqual(
+      input.map(({ params }) => params["data"]),
+      ["Acg="],
+    );
+    assert.equal(context.listeners.size, 0);
+  });
+
+  test("ends with its command, also when the input goes on", async () => {
+    await using server = await FakeServer.listen(printing("", "", 0));
+    const context = fakeContext({ sandboxId: testId });
+    assert.equal(await skerry(server, context, "exec", "true"), 0);
+    assert.equal(context.stdin.destroyed, true);
+  });
+
+  test("prints one JSON object when asked to", async () => {
+    await using server = await FakeServer.listen(printing("out\n", "err\u009b", 1));
+    const context = fakeContext({ sandboxId: testId });
+    assert.equal(await skerry(server, context, "exec", "--json", "--", "x"), 1);
+    assert.doesNotMatch(context.written.stdout, /\u009b/);
+    assert.deepEqual(JSON.parse(context.written.stdout), {
+      ...{ id: testId, code: 1, signal: null, oom: false, stdout: "out\n", stderr: "err\u009b" },
+    });
+  });
+
+  test("passes a signal on, and leaves at the second", async () => {
+    await using server = await FakeServer.listen({
+      spawn: () => ok({ pid: 42, stdoutStreamId: null, stderrStreamId: null }),
+      processWait: () => new Promise(() => {}),
+      processKill: () => ok(),
+    });
+    const context = fakeContext({ sandboxId: testId });
+    const accepted = server.nextClient();
+    const done = skerry(server, context, "exec", "sleep", "9");
+    const client = await accepted;
+    await client.next("processWait");
+    const killed = client.next("processKill");
+    context.send("SIGINT");
+    assert.deepEqual((await killed).params, { pid: 42, signal: "SIGINT" });
+    context.send("SIGINT");
+    assert.equal(await done, 1);
+    assert.match(context.written.stderr, /closed by this client/);
+  });
+
+  test("needs a sandbox and a command", async () => {
+    await using server = await FakeServer.listen();
+    for (const args of [
+      ["exec"],
+      ["exec", "ls"],
+      ["exec", testId],
+      ["run"],
+      ["kill"],
+      ["extend", testId],
+    ]) {
+      assert.equal(await skerry(server, fakeContext(), ...args), 2);
+    }
+  });
+});
+
+suite("skerry create", () => {
+  test("with a duration prints the ID and goes", async () => {
+    await using server = await FakeServer.listen();
+    const context = fakeContext();
+    const options = [
+      "--timeout",
+      "5m",
+      "--memory",
+      "2GiB",
+      "--label",
+      "a=b",
+      "--env",
+      "K=v",
+      "--region",
+      "ams",
+    ];
+    assert.equal(await skerry(server, context, "create", ...options), 0);
+    assert.deepEqual(context.written, { stdout: `${testId}\n`, stderr: "" });
+    const headers = server.clients[0]?.request.headers ?? {};
+    const config = JSON.parse(
+      Buffer.from(String(headers["x-deno-sandbox-config"]), "base64").toString(),
+    ) as Record<string, unknown>;
+    const { stop_at_ms, ...rest } = config;
+    assert.equal(typeof stop_at_ms, "number");
+    assert.deepEqual(rest, { memory_mb: 2048, labels: { a: "b" }, env: { K: "v" } });
+    assert.equal(headers["x-skerry-region"], "ams");
+  });
+
+  test("as a session holds on until Ctrl-C", async () => {
+    await using server = await FakeServer.listen();
+    const context = fakeContext();
+    const accepted = server.nextClient();
+    const done = skerry(server, context, "create");
+    const client = await accepted;
+    const closed = new Promise((resolve) => client.socket.once("close", resolve));
+    while (context.listeners.size === 0) await new Promise(setImmediate);
+    assert.deepEqual(context.written, {
+      stdout: `${testId}\n`,
+      stderr: "Ctrl+C to stop the sandbox.\n",
+    });
+    context.send("SIGINT");
+    assert.equal(await done, 0);
+    assert.equal(await closed, 1000);
+  });
+
+  test("says when a session ends by itself", async () => {
+    await using server = await FakeServer.listen();
+    const context = fakeContext();
+    const accepted = server.nextClient();
+    const done = skerry(server, context, "create", "--json");
+    (await accepted).socket.close(1011, "machine crashed\u001b[2J");
+    assert.equal(await done, 1);
+    assert.match(context.written.stderr, /machine crashed\)/);
+  });
+
+  test("runs a command and keeps its exit code, in a sandbox that stays or goes", async () => {
+    await using server = await FakeServer.listen(printing("hi\n", "", 7));
+    for (const [args, stderr] of [
+      [["create", "echo", "hi"], ""],
+      [["create", "--lifetime", "1m", "echo", "hi"], `${testId}\n`],
+      [["create", "--lifetime", "1m", "-q", "echo", "hi"], ""],
+      [["run", "--", "echo", "hi"], ""],
+    ] as const) {
+      const context = fakeContext();
+      assert.equal(await skerry(server, context, ...args), 7);
+      assert.deepEqual(context.written, { stdout: "hi\n", stderr });
+    }
+  });
+
+  test("says what is wrong with an option, and what the server refuses", async () => {
+    await using server = await FakeServer.listen();
+    server.refusal = {
+      status: 400,
+      body: '{"code":"INVALID_LABELS","message":"Too many. Use 5.","remedy":"Use 5."}',
+    };
+    const context = fakeContext();
+    assert.equal(await skerry(server, context, "create", "--timeout", "5 weeks"), 1);
+    assert.match(context.written.stderr, /^error: Invalid duration: "5 weeks"\.\nExamples/);
+    const other = fakeContext();
+    assert.equal(await skerry(server, other, "create"), 1);
+    assert.equal(other.written.stderr, "error: Too many.\nUse 5.\n");
+    const clash = ["--timeout", "5m", "--lifetime", "6m"];
+    assert.equal(await skerry(server, fakeContext(), "create", ...clash), 2);
+  });
+});
+
+suite("skerry list, kill, extend", () => {
+  test("lists in a table that no label can break, or in JSON", async () => {
+    await using server = await FakeServer.listen();
+    server.respond = () => ({ status: 200, body: JSON.stringify([summary]) });
+    const context = fakeContext();
+    assert.equal(await skerry(server, context, "ls", "--label", "a=b"), 0);
+    assert.equal(
+      context.written.stdout,
+      `ID                            CREATED              REGION  STATUS   UPTIME   LABELS
+${testId}  2026-01-02 03:04:05  ord     running  55m 55s  a=b
+`,
+    );
+    assert.equal(server.requests[0]?.line, "GET /api/v2/sandboxes?labels%5Ba%5D=b");
+    const json = fakeContext();
+    assert.equal(await skerry(server, json, "list", "--json"), 0);
+    const [first] = JSON.parse(json.written.stdout) as { readonly id: string }[];
+    assert.equal(first?.id, testId);
+  });
+
+  test("ends every sandbox that it can, and says which it cannot", async () => {
+    await using server = await FakeServer.listen();
+    const gone = "sbx_ord_00000000000000000000";
+    server.respond = (line) =>
+      line.includes(gone)
+        ? { status: 404, body: '{"code":"SANDBOX_NOT_FOUND","message":"No such sandbox."}' }
+        : { status: 200, body: "" };
+    const context = fakeContext();
+    assert.equal(await skerry(server, context, "rm", gone, testId), 1);
+    assert.deepEqual(context.written, {
+      stdout: `${testId}\n`,
+      stderr: "error: No such sandbox.\n",
+    });
+  });
+
+  test("extends and prints what was granted", async () => {
+    await using server = await FakeServer.listen();
+    server.respond = () => ({ status: 200, body: '{"stop_at_ms":1767323045000}' });
+    const context = fakeContext({ sandboxId: testId });
+    assert.equal(await skerry(server, context, "extend", "10m"), 0);
+    assert.equal(await skerry(server, context, "extend", testId, "10m", "--json"), 0);
+    assert.match(context.written.stdout, /^2026-01-02T03:04:05\.000Z\n\{/);
+  });
+});
+
+suite("skerry", () => {
+  for (const [args, code, stdout] of [
+    [[], 2, /Verbs:/],
+    [["--help"], 0, /Verbs:/],
+    [["--version"], 0, /^\d+\.\d+\.\d+\n$/],
+    [["create", "--help"], 0, /--lifetime DURATION/],
+    [["nope"], 2, /^$/],
+    [["list", "--nope"], 2, /^$/],
+  ] as const) {
+    test(`${args.join(" ") || "alone"} ends with ${code}`, async () => {
+      const context = fakeContext();
+      assert.equal(await run(args, context), code);
+      assert.match(context.written.stdout, stdout);
+    });
+  }
+
+  test("what nobody expects is thrown, so that its stack is seen", async () => {
+    const context = fakeContext();
+    const broken = { ...context, now: () => assert.fail("a bug") };
+    await using server = await FakeServer.listen();
+    server.respond = () => ({ status: 200, body: JSON.stringify([summary]) });
+    await assert.rejects(skerry(server, broken, "list"), /a bug/);
+  });
+
+  test("hands over to a server that is installed, and says when there is none", async () => {
+    const load = async (): Promise<unknown> => ({ imagesCommand: async () => 5 });
+    assert.equal(await (await serverCommand("imagesCommand", load))([]), 5);
+    await assert.rejects(
+      serverCommand("imagesCommand", async () => ({})),
+      CommandFailure,
+    );
+    const missing = Object.assign(new Error("none"), { code: "ERR_MODULE_NOT_FOUND" });
+    assert.throws(() => resolveServer(() => assert.fail(missing)), CommandFailure);
+  });
+});
