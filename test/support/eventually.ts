@@ -1,6 +1,8 @@
+const lookAgainMs = 20;
+
 /**
- * Waits for a state that nobody announces, such as the end of a process that is not ours. Checks as
- * often as the event loop lets it.
+ * Waits for a state that nobody announces, such as the end of a process that is not ours: it must be
+ * looked for again and again.
  */
 export async function eventually<T>(
   what: string,
@@ -12,6 +14,6 @@ export async function eventually<T>(
     const found = await look();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > until) throw new Error(`did not happen in ${deadlineMs} ms: ${what}`);
-    await new Promise(setImmediate);
+    await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
   }
 }
