@@ -188,6 +188,7 @@ impl Decoder {
     }
 
     /// Whether the stream stops between two frames.
+    #[cfg(test)]
     pub fn is_at_boundary(&self) -> bool {
         self.start == self.end
     }

@@ -8,13 +8,16 @@ use std::io;
 
 use crate::stats::field_bytes;
 
-use super::mounts::mount;
+use super::mounts::{mount, PLAIN};
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// Memory that user processes cannot have.
 const RESERVE_BYTES: u64 = 48 * 1024 * 1024;
-/// Tasks that user processes can have, so that a fork bomb ends in EAGAIN.
+/// Tasks that user processes can have at most, so that a fork bomb ends in EAGAIN.
 const TASKS_MAX: u64 = 16_384;
+/// Memory for each of them. The smallest process costs some 250 KiB, most of it the kernel's and not to be taken back, so
+/// a small machine would be busy with nothing but looking for memory before it has that many.
+const TASK_BYTES: u64 = 512 * 1024;
 
 /// The directory of the cgroup of user processes, and its memory events.
 pub struct UserCgroup {
@@ -24,8 +27,7 @@ pub struct UserCgroup {
 
 /// Mounts the hierarchy and divides the machine.
 pub fn set_up() -> io::Result<UserCgroup> {
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    mount("cgroup2", ROOT, "cgroup2", flags, "nsdelegate,memory_recursiveprot")?;
+    mount("cgroup2", ROOT, "cgroup2", PLAIN, "nsdelegate,memory_recursiveprot")?;
     for controller in ["+memory", "+pids", "+cpu"] {
         // One that the kernel does not have is one limit less, and no reason not to boot.
         let _ = fs::write(format!("{ROOT}/cgroup.subtree_control"), controller);
@@ -52,8 +54,5 @@ fn limit(user: &str) {
     if total > 2 * RESERVE_BYTES {
         let _ = fs::write(format!("{user}/memory.max"), (total - RESERVE_BYTES).to_string());
     }
-    // The kernel's own limit counts our threads as well, and a small machine's is lower than ours.
-    let threads = fs::read_to_string("/proc/sys/kernel/threads-max").ok();
-    let threads: u64 = threads.and_then(|text| text.trim().parse().ok()).unwrap_or(TASKS_MAX);
-    let _ = fs::write(format!("{user}/pids.max"), TASKS_MAX.min(threads / 4 * 3).to_string());
+    let _ = fs::write(format!("{user}/pids.max"), TASKS_MAX.min(total / TASK_BYTES).to_string());
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::power;
 use crate::sys::{c_string, check};
 
-use super::mounts::{detach, mount, move_mount};
+use super::mounts::{detach, mount, move_mount, PLAIN};
 use super::must;
 
 /// The image, the machine's own disk, and what Skerry needs.
@@ -33,9 +33,10 @@ const RUNTIME_GUEST: &std::ffi::CStr = c"/.skerry/runtime/bin/skerry-guest";
 
 /// Builds the root file system, makes it the root and goes on there. Failure ends the machine.
 pub fn stage1() -> ! {
-    for (directory, kind) in [("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "devtmpfs")] {
+    let systems = [("/proc", "proc", PLAIN), ("/sys", "sysfs", PLAIN), ("/dev", "devtmpfs", libc::MS_NOSUID)];
+    for (directory, kind, flags) in systems {
         make_directory(directory);
-        must(mount(kind, directory, kind, 0, ""), &format!("mount {directory}"));
+        must(mount(kind, directory, kind, flags, ""), &format!("mount {directory}"));
     }
     load_modules();
     mount_root();

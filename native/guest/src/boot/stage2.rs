@@ -12,7 +12,7 @@ use crate::session::Guest;
 use crate::sys::check;
 
 use super::cgroups;
-use super::mounts::mount;
+use super::mounts::{is_mounted, mount, PLAIN};
 use super::must;
 use super::network;
 
@@ -31,6 +31,7 @@ pub fn stage2() -> ! {
     let _ = fs::set_permissions("/tmp", Permissions::from_mode(0o1777));
     set_sysctls();
     must(set_limits(), "set limits");
+    stay_in_memory();
     must(network::bring_up_loopback(), "bring up lo");
     let cgroup = must(cgroups::set_up(), "set up cgroups");
     let signals = must(Signals::take(), "take signals");
@@ -45,19 +46,22 @@ pub fn stage2() -> ! {
 }
 
 fn mount_all() -> io::Result<()> {
-    let plain = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     let no_programs = libc::MS_NOSUID | libc::MS_NOEXEC;
     let no_devices = libc::MS_NOSUID | libc::MS_NODEV;
     for (kind, target, flags, options) in [
-        ("proc", "/proc", plain, ""),
-        ("sysfs", "/sys", plain, ""),
+        ("proc", "/proc", PLAIN, ""),
+        ("sysfs", "/sys", PLAIN, ""),
         ("devtmpfs", "/dev", libc::MS_NOSUID, "mode=755"),
         ("devpts", "/dev/pts", no_programs, "gid=5,mode=620,ptmxmode=666"),
         ("tmpfs", "/dev/shm", no_devices, "mode=1777"),
         ("tmpfs", "/run", no_devices, "mode=755"),
-        ("tmpfs", "/run/lock", plain, "mode=1777,size=5M"),
+        ("tmpfs", "/run/lock", PLAIN, "mode=1777,size=5M"),
     ] {
         let _ = fs::create_dir_all(target);
+        // Stage 1 has brought some along.
+        if is_mounted(target) {
+            continue;
+        }
         mount(kind, target, kind, flags, options).map_err(|error| io::Error::other(format!("{target}: {error}")))?;
     }
     let _ = fs::create_dir_all("/tmp");
@@ -78,6 +82,9 @@ fn set_sysctls() {
         ("kernel/printk", "1 4 1 7"),
         // A machine whose kernel or first process has died is over at once, and the host sees it.
         ("kernel/panic", "-1"),
+        // For huge pages the kernel keeps some 45 MiB free. Here that would come on top of what the cgroup leaves to us,
+        // and memory would run out before the cgroup's limit says so.
+        ("vm/min_free_kbytes", "8192"),
     ] {
         // A kernel that lacks one boots all the same.
         let _ = fs::write(format!("/proc/sys/{name}"), value);
@@ -85,6 +92,12 @@ fn set_sysctls() {
     if let Ok(name) = fs::read_to_string("/etc/hostname") {
         let _ = fs::write("/proc/sys/kernel/hostname", name.trim());
     }
+}
+
+/// When user processes take all memory, the pages of this program are not to be read from the disk again and again.
+fn stay_in_memory() {
+    // SAFETY: no pointers. A kernel that refuses makes us slow in that case and no other.
+    unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
 }
 
 fn set_limits() -> io::Result<()> {

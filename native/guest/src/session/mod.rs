@@ -99,6 +99,8 @@ pub struct Guest {
     processes: Processes,
     spawning: Vec<Spawning>,
     last_spawn: u64,
+    /// There may be more children that have ended.
+    must_reap: bool,
     /// Outputs that nobody wants, to be read and thrown away.
     discarding: VecDeque<(ProcessId, usize)>,
 
@@ -142,6 +144,7 @@ impl Guest {
             processes: Processes::default(),
             spawning: Vec::new(),
             last_spawn: 0,
+            must_reap: false,
             discarding: VecDeque::new(),
             dial_deadlines: VecDeque::new(),
             portions: 0,
@@ -156,6 +159,9 @@ impl Guest {
         loop {
             for ready in self.poller.wait(self.timeout_ms()) {
                 self.on_ready(ready);
+            }
+            if self.must_reap {
+                self.reap();
             }
             self.on_time();
             self.discard_some();
@@ -313,7 +319,7 @@ impl Guest {
     }
 
     fn timeout_ms(&self) -> i32 {
-        if self.outbox.has_more || !self.discarding.is_empty() {
+        if self.outbox.has_more || self.must_reap || !self.discarding.is_empty() {
             return 0;
         }
         let dial = self.dial_deadlines.front().map(|(deadline, _)| *deadline);

@@ -28,6 +28,9 @@ pub struct Spawning {
     oom_kills_before: u64,
 }
 
+/// Children that are reaped before other things get a look.
+const REAPED_MAX: usize = 32;
+
 /// Parts of a process that the poller watches.
 const PART_STDIN: usize = 2;
 const PART_TERMINAL: usize = 3;
@@ -230,9 +233,14 @@ impl Guest {
         }
     }
 
-    /// Takes leave of all children that have ended.
+    /// Takes leave of children that have ended: of a few, because a fork bomb ends them faster than we can.
     pub(super) fn reap(&mut self) {
-        while let Some(ended) = reaper::next_ended() {
+        self.must_reap = true;
+        for _ in 0..REAPED_MAX {
+            let Some(ended) = reaper::next_ended() else {
+                self.must_reap = false;
+                return;
+            };
             if let Some(id) = self.processes.live(ended.pid) {
                 self.on_ended(id, ended);
                 continue;
