@@ -24,7 +24,12 @@ export class GuestError extends Error {
   }
 }
 
-export const Hello = z.object({ version: z.literal(1), boot: z.string().max(128) });
+/** What a guest says of itself; `nonce` repeats the mark of the host's greeting. */
+export const Hello = z.object({
+  version: z.literal(1),
+  boot: z.string().max(128),
+  nonce: z.string().max(64).optional(),
+});
 
 export const OomVerdict = z.enum(["high-confidence", "low-confidence"]).nullable();
 

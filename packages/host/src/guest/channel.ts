@@ -223,7 +223,8 @@ export class Channel implements ByteSink {
   }
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+/** @throws {FrameError} when the guest sent text that is no JSON. */
+export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch (cause) {

@@ -11,8 +11,10 @@ const signal = (): AbortSignal => new AbortController().signal;
 
 async function greeted(): Promise<{ port: ScriptedPort; link: GuestLink; guest: GuestClient }> {
   const port = new ScriptedPort();
-  port.hello();
-  const link = await GuestLink.open(port, { canNudge: false, signal: signal() });
+  const [link] = await Promise.all([
+    GuestLink.open(port, { canNudge: false, signal: signal() }),
+    port.hello(),
+  ]);
   return { port, link, guest: new GuestClient(link) };
 }
 
@@ -20,8 +22,9 @@ suite("open()", () => {
   test("skips what an earlier connection left before the hello", async () => {
     const port = new ScriptedPort();
     port.push(Buffer.alloc(5_000, 7));
-    port.hello();
-    await GuestLink.open(port, { canNudge: false, signal: signal() });
+    port.say({ kind: "hello", channel: 0, json: json({ version: 1, boot: "unasked" }) });
+    port.push(Buffer.from("half of an old frame"));
+    await Promise.all([GuestLink.open(port, { canNudge: false, signal: signal() }), port.hello()]);
   });
 
   test("gives up a port that sends too much before a hello", async () => {
@@ -44,8 +47,10 @@ suite("open()", () => {
 
   test("refuses a guest of another version", async () => {
     const port = new ScriptedPort();
-    port.say({ kind: "hello", channel: 0, json: json({ version: 2, boot: "" }) });
-    await assert.rejects(GuestLink.open(port, { canNudge: false, signal: signal() }), FrameError);
+    const opening = GuestLink.open(port, { canNudge: false, signal: signal() });
+    opening.catch(() => undefined);
+    await port.hello(2);
+    await assert.rejects(opening, FrameError);
   });
 });
 
@@ -161,10 +166,22 @@ suite("streams", () => {
   });
 });
 
+test("a guest that is stuck in an old frame is nudged, and greeted again", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const port = new ScriptedPort();
+  const opening = GuestLink.open(port, { canNudge: true, signal: signal() });
+  await port.next("hello"); // lost in the old frame
+  t.mock.timers.tick(10_000);
+  assert.equal(port.nudges, 1);
+  port.say({ kind: "hello", channel: 0, json: json({ version: 1, boot: "started again" }) });
+  await port.hello();
+  await opening;
+});
+
 test("a guest that restarts fails the calls that it has forgotten", async () => {
   const { port, guest } = await greeted();
   const call = guest.call("wait", { pid: 7 });
-  port.hello();
+  port.say({ kind: "hello", channel: 0, json: json({ version: 1, boot: "again" }) });
   await assert.rejects(call, { code: "SANDBOX_GONE" });
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 
 import {
@@ -10,10 +11,11 @@ import {
   limits,
 } from "@skerry/protocol";
 
-import { type Carrier, Channel } from "./channel.ts";
+import { type Carrier, Channel, parseJson } from "./channel.ts";
 
-/** How long a guest may be silent before it is nudged. */
-const nudgeMs = 1_500;
+/** How long a guest may be silent before it is nudged: far longer than a busy host makes it wait. */
+const nudgeMs = 10_000;
+const headerBytes = 9;
 /** A length and a kind that no frame has. */
 const notAFrame = Buffer.from([5, 0, 0, 0, 0, 0, 0, 0, 0]);
 
@@ -28,11 +30,14 @@ const notAFrame = Buffer.from([5, 0, 0, 0, 0, 0, 0, 0, 0]);
 export class GuestLink implements Carrier {
   readonly #port: Duplex;
   readonly #reader = new FrameReader();
+  /** Marks our greeting, and the answer to it. */
+  readonly #nonce = randomUUID();
   readonly #channels = new Map<number, Channel>();
   readonly #hello = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<Error>();
   #untilHello: Buffer | undefined = Buffer.alloc(0);
   #skipped = 0;
+  #isNudged = false;
   #nextChannel = 1;
   #turn: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
@@ -48,9 +53,9 @@ export class GuestLink implements Carrier {
   /**
    * Waits for the guest's HELLO on a port that is connected.
    *
-   * @param options.canNudge A guest that spoke with an earlier host greets when it notices that the
-   *   host left. One that was restored or adopted in the very moment may have missed it: then a frame
-   *   that no protocol has makes it start again. A guest that still boots must not be nudged.
+   * @param options.canNudge A guest that spoke with an earlier host may still wait for the rest of a
+   *   frame of that one: when it does not answer, a frame that no protocol has makes it start again. A
+   *   guest that still boots must not be nudged.
    * @throws the signal's reason, or what ended the port first; the port is destroyed then.
    */
   static async open(
@@ -59,7 +64,8 @@ export class GuestLink implements Carrier {
   ): Promise<GuestLink> {
     const { canNudge, signal } = options;
     const link = new GuestLink(port);
-    const nudge = canNudge ? setInterval(() => port.write(notAFrame), nudgeMs) : undefined;
+    link.#greet();
+    const nudge = canNudge ? setInterval(() => link.#nudge(), nudgeMs) : undefined;
     const abort = (): void => link.fail(signal.reason as Error);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
@@ -126,6 +132,16 @@ export class GuestLink implements Carrier {
     });
   }
 
+  #greet(): void {
+    const json = Buffer.from(JSON.stringify({ nonce: this.#nonce }));
+    this.#port.write(encodeFrame({ kind: "hello", channel: 0, json }));
+  }
+
+  #nudge(): void {
+    this.#isNudged = true;
+    this.#port.write(notAFrame); // what follows it would be dropped with it; see #answers
+  }
+
   #receive(chunk: Buffer): void {
     if (this.#failure !== undefined) return;
     try {
@@ -137,32 +153,51 @@ export class GuestLink implements Carrier {
     }
   }
 
-  /** Drops what an earlier connection left in the pipe: everything before the first HELLO. */
+  /** Drops what comes before the guest's answer to our greeting: what an earlier connection left. */
   #skipToHello(chunk: Buffer): Buffer | undefined {
-    const bytes = Buffer.concat([this.#untilHello ?? Buffer.alloc(0), chunk]);
-    const magicAt = bytes.indexOf(helloMagic);
-    const headerBytes = 9;
-    if (magicAt >= headerBytes) {
-      this.#untilHello = undefined;
-      return bytes.subarray(magicAt - headerBytes);
+    let bytes = Buffer.concat([this.#untilHello ?? Buffer.alloc(0), chunk]);
+    for (;;) {
+      const start = bytes.indexOf(helloMagic) - headerBytes;
+      if (start < 0) {
+        this.#keepForHello(bytes.subarray(-(helloMagic.length + headerBytes)), bytes.length);
+        return undefined;
+      }
+      const end = start + 4 + bytes.readUInt32LE(start);
+      if (end - start > headerBytes + limits.guestHelloBytesMax) {
+        bytes = bytes.subarray(start + headerBytes + 1); // the magic by chance, in old content
+      } else if (bytes.length < end) {
+        this.#keepForHello(bytes.subarray(start), bytes.length);
+        return undefined;
+      } else {
+        const json = bytes.subarray(start + headerBytes + helloMagic.length, end);
+        bytes = bytes.subarray(end);
+        if (!this.#answers(json)) continue;
+        this.#untilHello = undefined;
+        this.#hello.resolve();
+        return bytes;
+      }
     }
-    const keep = Math.min(bytes.length, helloMagic.length + headerBytes);
-    this.#skipped += bytes.length - keep;
+  }
+
+  #keepForHello(kept: Buffer, outOf: number): void {
+    this.#skipped += outOf - kept.length;
     if (this.#skipped > limits.guestResyncBytesMax) throw new FrameError("no hello from the guest");
-    this.#untilHello = bytes.subarray(bytes.length - keep);
-    return undefined;
+    this.#untilHello = kept;
+  }
+
+  /** Whether this HELLO answers our greeting; one of before is passed over. */
+  #answers(json: Buffer): boolean {
+    const hello = Hello.safeParse(parseJson(json));
+    if (!hello.success) throw new FrameError("a guest of another version");
+    if (hello.data.nonce === this.#nonce) return true;
+    if (this.#isNudged) this.#greet();
+    return false;
   }
 
   #dispatch(frame: Frame): void {
     if (frame.kind === "hello") {
-      const hello = Hello.safeParse(JSON.parse(Buffer.from(frame.json).toString("utf8")));
-      if (!hello.success) throw new FrameError("a guest of another version");
-      // A second HELLO means that the guest has forgotten every channel.
-      for (const channel of this.#channels.values())
-        channel.close(new Error("the guest restarted"));
-      this.#channels.clear();
-      this.#hello.resolve();
-      return;
+      // The guest has dropped the connection and forgotten every channel.
+      throw new FrameError("the guest started again");
     }
     const channel = this.#channels.get(frame.channel);
     if (channel === undefined) return; // it crossed a close

@@ -75,13 +75,19 @@ export async function ensureImage(options: EnsureImageOptions): Promise<MachineI
   const store = await PartStore.open(join(home, "images"), signal);
   const ensure = async (part: PartRecipe): Promise<Part> => {
     const step = stepOf[part.kind];
-    const build = async (directory: string): Promise<void> => {
-      progress({ step });
-      await part.build(directory);
-      progress({ step, done: true });
+    let isShown = false;
+    const show = (detail?: string): void => {
+      isShown = true;
+      progress(detail === undefined ? { step } : { step, detail });
     };
-    const onWait = (): void => progress({ step, detail: "another process is building it" });
-    return store.ensure({ ...part, build }, onWait);
+    const build = async (directory: string): Promise<void> => {
+      show();
+      await part.build(directory);
+    };
+    const onWait = (): void => show("another process is building it");
+    const built = await store.ensure({ ...part, build }, onWait);
+    if (isShown) progress({ step, done: true });
+    return built;
   };
 
   const ensureRoot = async (): Promise<Part> => {

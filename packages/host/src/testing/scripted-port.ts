@@ -6,7 +6,7 @@ import { encodeFrame, type Frame, FrameReader } from "@skerry/protocol";
 export class ScriptedPort extends Duplex {
   /** Frames that the host has sent. */
   readonly sent: Frame[] = [];
-  readonly #reader = new FrameReader();
+  #reader = new FrameReader();
   #waiting: { kind: Frame["kind"]; resolve: (frame: Frame) => void }[] = [];
 
   override _read(): void {}
@@ -15,7 +15,8 @@ export class ScriptedPort extends Duplex {
     try {
       for (const frame of this.#reader.push(chunk)) this.#note(frame);
     } catch {
-      this.nudges += 1; // what a real guest takes for a protocol error
+      this.nudges += 1; // a real guest takes it for a protocol error and starts again
+      this.#reader = new FrameReader();
     }
     done();
   }
@@ -27,8 +28,12 @@ export class ScriptedPort extends Duplex {
     this.push(encodeFrame(frame));
   }
 
-  hello(): void {
-    this.say({ kind: "hello", channel: 0, json: json({ version: 1, boot: "scripted" }) });
+  /** Answers the host's greeting. */
+  async hello(version = 1): Promise<void> {
+    const greeting = await this.next("hello");
+    if (greeting.kind !== "hello") return;
+    const { nonce } = JSON.parse(Buffer.from(greeting.json).toString()) as { nonce: string };
+    this.say({ kind: "hello", channel: 0, json: json({ version, boot: "scripted", nonce }) });
   }
 
   respond(channel: number, value: unknown): void {

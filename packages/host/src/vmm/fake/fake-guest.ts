@@ -28,8 +28,6 @@ export class FakeGuest {
     this.#port?.destroy();
     const port = new PortEnd((calls, frame) => this.#receive(port, calls, frame));
     this.#port = port;
-    const hello = Buffer.from(JSON.stringify({ version: 1, boot: "fake" }));
-    port.send({ kind: "hello", channel: 0, json: hello });
     return port;
   }
 
@@ -39,6 +37,12 @@ export class FakeGuest {
   }
 
   #receive(port: PortEnd, calls: Map<number, Call>, frame: Frame): void {
+    if (frame.kind === "hello") {
+      const { nonce } = JSON.parse(Buffer.from(frame.json).toString()) as { nonce: string };
+      const hello = Buffer.from(JSON.stringify({ version: 1, boot: "fake", nonce }));
+      port.send({ kind: "hello", channel: 0, json: hello });
+      return;
+    }
     if (frame.kind === "request") {
       const { method, params } = JSON.parse(Buffer.from(frame.json).toString()) as Call;
       const call = { channel: frame.channel, method, params, input: [] };
