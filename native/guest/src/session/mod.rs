@@ -31,8 +31,8 @@ use crate::error::Answer;
 use crate::files::transfer::{Portion, Source, Target};
 use crate::frame::{Decoder, Frame, Violation, MAGIC};
 use crate::oom::OomWatch;
-use crate::pool::{Completions, Pool};
 use crate::poller::{Poller, Ready};
+use crate::pool::{Completions, Pool};
 use crate::port::{Address, Port};
 use crate::processes::{ProcessId, Processes};
 use crate::reaper::Signals;
@@ -45,6 +45,8 @@ use procs::Spawning;
 
 /// Channels that may be open at once.
 const CHANNELS_MAX: usize = 4096;
+/// Longest mark of a host's greeting, in bytes.
+const NONCE_BYTES_MAX: usize = 64;
 /// Threads for files: as many that sleep do not keep others waiting.
 const FILE_THREADS: usize = 8;
 /// Threads that start processes and touch the system.
@@ -81,6 +83,8 @@ pub struct Guest {
     config: Arc<Config>,
     poller: Poller,
     port: Port,
+    /// Tells this guest from another.
+    boot: String,
     hello: Vec<u8>,
     signals: Signals,
     completions: Arc<Completions<Done>>,
@@ -125,11 +129,13 @@ impl Guest {
         let oom_events = config.oom_events.as_ref().and_then(|file| file.try_clone().ok());
         let oom = OomWatch::new(oom_events, &poller, token::OOM);
         let for_files = Arc::clone(&config);
+        let boot = boot_mark()?;
         Ok(Guest {
             root_pool: Pool::new(ROOT_THREADS, Arc::clone(&completions), || ())?,
             file_pool: Pool::new(FILE_THREADS, Arc::clone(&completions), move || for_files.user.assume_for_files())?,
             environment: Environment::new(&config.home),
-            hello: hello()?,
+            hello: hello(&boot),
+            boot,
             config,
             poller,
             port,
@@ -286,24 +292,42 @@ impl Guest {
                 self.on_cancel(channel);
                 Ok(())
             }
+            Frame::Hello { json } => self.on_greeting(json),
             _ => Err(Violation("a frame that the host may not send".into())),
         }
     }
 
+    /// A host that came back asks who is there. It may have been away without our noticing, so what belonged to the
+    /// connection before is forgotten, and the answer carries the host's own mark.
+    fn on_greeting(&mut self, json: &[u8]) -> Result<(), Violation> {
+        let greeting: Value =
+            serde_json::from_slice(json).map_err(|error| Violation(format!("a greeting: {error}")))?;
+        let nonce = greeting["nonce"].as_str().filter(|nonce| nonce.len() <= NONCE_BYTES_MAX);
+        let nonce = nonce.ok_or_else(|| Violation("a greeting without a mark".into()))?;
+        self.forget_channels();
+        let answer = json!({ "version": 1, "boot": self.boot, "nonce": nonce }).to_string();
+        self.outbox.control(Frame::Hello { json: answer.as_bytes() });
+        Ok(())
+    }
+
     /// The host has gone, or makes no sense: all channels are forgotten, and the next host is greeted.
     fn forget_host(&mut self) {
+        self.forget_channels();
+        self.decoder = Decoder::default();
+        self.port.disconnect(&self.poller);
+        if self.port.next_try().is_none() {
+            self.port.try_connect(&self.poller, &self.hello);
+        }
+    }
+
+    fn forget_channels(&mut self) {
         self.connection = self.connection.wrapping_add(1);
         self.last_channel = 0;
-        self.decoder = Decoder::default();
         self.outbox = Outbox::default();
         self.starved.clear();
         self.dial_deadlines.clear();
         for (_, channel) in std::mem::take(&mut self.channels) {
             self.let_go(channel);
-        }
-        self.port.disconnect(&self.poller);
-        if self.port.next_try().is_none() {
-            self.port.try_connect(&self.poller, &self.hello);
         }
     }
 
@@ -388,13 +412,16 @@ impl Guest {
     }
 }
 
-fn hello() -> io::Result<Vec<u8>> {
+fn boot_mark() -> io::Result<String> {
     // Not the kernel's boot id: reading it in a template would give it to every machine made from that.
     let mut bytes = [0; 8];
     sys::random(&mut bytes)?;
-    let boot = format!("{:016x}", u64::from_le_bytes(bytes));
+    Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
+}
+
+fn hello(boot: &str) -> Vec<u8> {
     let json = json!({ "version": 1, "boot": boot }).to_string();
     let mut hello = Vec::with_capacity(MAGIC.len() + 64);
     Frame::Hello { json: json.as_bytes() }.encode(&mut hello);
-    Ok(hello)
+    hello
 }
