@@ -53,10 +53,15 @@ function cgroups(): string[] {
 }
 
 function filesOf(home: string): string[] {
-  return ["machines", "templates"]
-    .map((name) => join(home, name))
-    .filter((directory) => existsSync(directory))
-    .flatMap((directory) => readdirSync(directory).map((name) => `file ${join(directory, name)}`));
+  return (
+    ["machines", "templates"]
+      .map((name) => join(home, name))
+      .filter((directory) => existsSync(directory))
+      .flatMap((directory) => readdirSync(directory).map((name) => join(directory, name)))
+      // The empty disks that machines copy are made once and stay, like the templates.
+      .filter((path) => !/\/empty-[^/]*\.qcow2$/.test(path))
+      .map((path) => `file ${path}`)
+  );
 }
 
 function readOrNothing(path: string): string {

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+
+import { eventually } from "../support/eventually.ts";
+import { holdingsOf } from "../support/holdings.ts";
+import { prepared } from "../support/machine-home.ts";
+import { useServer } from "../support/official.ts";
+import { RawClient, Refused } from "../support/raw-client.ts";
+import { startServer } from "../support/server.ts";
+
+/** A home on a file system of its own, so that it can be full while the host's is not. */
+function homeOfSize(mib: number): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "skerry-full-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mib}m,mode=700`, "skerry-test", path]);
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      execFileSync("umount", [path]);
+      rmSync(path, { recursive: true });
+    },
+  };
+}
+
+suite("a host whose disk is full", { timeout: 180_000 }, () => {
+  test("refuses to create with HOST_DISK_FULL, leaves nothing, and recovers", async () => {
+    using home = homeOfSize(2_048);
+    cpSync(join(prepared().home, "acceleration.json"), join(home.path, "acceleration.json"));
+    await using server = await startServer({ home });
+    useServer(server);
+    const first = await RawClient.create(server, { memory_mb: 768 });
+    first.socket.terminate();
+    await first.closed;
+    const machines = (): string[] =>
+      holdingsOf(home.path).filter((held) => /^process|\/machines\//.test(held));
+    await eventually(
+      "the first machine and the template's are gone",
+      () => machines().length === 0,
+    );
+
+    const fill = (mib: number): void =>
+      writeFileSync(join(home.path, "fill"), Buffer.alloc(mib * 1_048_576));
+    fill(1_536);
+    await assert.rejects(RawClient.create(server), (error) => {
+      return (
+        error instanceof Refused && error.status === 507 && error.body.code === "HOST_DISK_FULL"
+      );
+    });
+    assert.deepEqual(machines(), []);
+    rmSync(join(home.path, "fill"));
+    const again = await RawClient.create(server, { memory_mb: 768 });
+    again.socket.terminate();
+    await again.closed;
+  });
+});
