@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
-import { readArguments, type Options } from "./arguments.ts";
+import { readArguments, splitVerb, type Options } from "./arguments.ts";
 import { UsageError } from "./failure.ts";
 import { isSandboxId } from "./shape.ts";
 
@@ -37,6 +37,18 @@ suite("readArguments()", () => {
     assert.throws(() => readArguments(["--nope"], options), /Unknown option '--nope'$/);
     assert.deepEqual(readArguments(["ls", "--nope"], options, afterId).command, ["ls", "--nope"]);
   });
+
+  for (const [args, verb, rest] of [
+    [["list", "--json"], "list", ["--json"]],
+    [["--token", "list", "-q", "kill", "x"], "kill", ["--token", "list", "-q", "x"]],
+    [["exec", "sbx_a", "--", "--json"], "exec", ["sbx_a", "--", "--json"]],
+    [["--version"], undefined, ["--version"]],
+    [[], undefined, []],
+  ] as const) {
+    test(`the verb of ${JSON.stringify(args)} is ${verb ?? "none"}`, () => {
+      assert.deepEqual(splitVerb(args), [verb, rest]);
+    });
+  }
 
   test("a missing value is a usage error", () => {
     assert.throws(() => readArguments(["--cwd"], options), UsageError);

@@ -94,6 +94,24 @@ export function readArguments(
   }
 }
 
+/**
+ * The verb of a command line and its arguments: options of every verb may also stand before it.
+ * No verb when there is only what is asked of the program itself.
+ */
+export function splitVerb(
+  args: readonly string[],
+): readonly [verb: string | undefined, rest: readonly string[]] {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: globalOptions,
+    strict: false,
+    tokens: true,
+  });
+  const verb = tokens.find(({ kind }) => kind !== "option");
+  if (verb?.kind !== "positional") return [undefined, args];
+  return [verb.value, args.toSpliced(verb.index, 1)];
+}
+
 /** What comes before a command is for us, what comes after its first word is for it. */
 function splitAtCommand(
   args: readonly string[],

@@ -42,8 +42,8 @@ export async function runCommand(
 async function copied(child: ChildProcess, context: Context): Promise<number> {
   const [status] = await Promise.all([
     child.status,
-    copy(child.stdout, context.stdout),
-    copy(child.stderr, context.stderr),
+    copy(child, child.stdout, context.stdout),
+    copy(child, child.stderr, context.stderr),
   ]);
   return status.code;
 }
@@ -62,13 +62,21 @@ async function printed(sandbox: Sandbox, child: ChildProcess, context: Context):
   return code;
 }
 
-/** Copies at the pace of the reader; one that goes away ends the copying, as it does for any filter. */
-async function copy(from: ReadableStream<Uint8Array> | null, to: Writable): Promise<void> {
+/**
+ * Copies at the pace of the reader. When the reader goes away, the command gets what a program of
+ * this machine would get for writing to nobody.
+ */
+async function copy(
+  child: ChildProcess,
+  from: ReadableStream<Uint8Array> | null,
+  to: Writable,
+): Promise<void> {
   if (from === null) return;
   try {
     await pipeline(from, to, { end: false });
   } catch (error) {
     if (!isClosedPipe(error)) throw error;
+    await child.kill("SIGPIPE");
   }
 }
 

@@ -87,6 +87,27 @@ suite("skerry exec", () => {
     });
   });
 
+  test("ends a command that writes to nobody, as a pipe would", async () => {
+    const ended = Promise.withResolvers<object>();
+    await using server = await FakeServer.listen({
+      spawn: (_params, client) => {
+        client.notify("$sandbox.stream.start", { streamId: 1 });
+        client.enqueue(1, "y\n");
+        return ok({ pid: 42, stdoutStreamId: 1, stderrStreamId: 2 }); // neither of them ends
+      },
+      processKill: ({ signal }, client) => {
+        print(client, 2, "");
+        ended.resolve(exit(signal === "SIGPIPE" ? 141 : 1));
+        return ok();
+      },
+      processWait: () => ended.promise,
+    });
+    const context = fakeContext({ sandboxId: testId });
+    context.stdout.destroy(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    context.stdout.on("error", () => {}); // it is what this is about
+    assert.equal(await skerry(server, context, "exec", "yes"), 141);
+  });
+
   test("passes a signal on, and leaves at the second", async () => {
     await using server = await FakeServer.listen({
       spawn: () => ok({ pid: 42, stdoutStreamId: null, stderrStreamId: null }),
@@ -257,6 +278,8 @@ suite("skerry", () => {
     [["--help"], 0, /Verbs:/],
     [["--version"], 0, /^\d+\.\d+\.\d+\n$/],
     [["create", "--help"], 0, /--lifetime DURATION/],
+    [["-q", "--version"], 0, /^\d+\.\d+\.\d+\n$/],
+    [["--token", "x", "list", "--help"], 0, /Usage: skerry list/],
     [["nope"], 2, /^$/],
     [["list", "--nope"], 2, /^$/],
   ] as const) {

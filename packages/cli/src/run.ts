@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-import { readArguments } from "./arguments.ts";
+import { readArguments, splitVerb } from "./arguments.ts";
 import { create, run as runVerb } from "./commands/create.ts";
 import { doctor } from "./commands/doctor.ts";
 import { env } from "./commands/env.ts";
@@ -36,14 +36,14 @@ export async function run(args: readonly string[], context: Context): Promise<nu
 }
 
 async function dispatch(args: readonly string[], context: Context): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === undefined || ["help", "--help", "-h"].includes(name)) {
-    context.output.line(overview(verbs, version()));
-    return name === undefined ? 2 : 0;
-  }
-  if (["--version", "-V"].includes(name)) {
+  const [name, rest] = splitVerb(args);
+  if (name === undefined && (rest.includes("--version") || rest.includes("-V"))) {
     context.output.line(version());
     return 0;
+  }
+  if (name === undefined || name === "help") {
+    context.output.line(overview(verbs, version()));
+    return name === "help" || rest.includes("--help") || rest.includes("-h") ? 0 : 2;
   }
   const verb = verbs.find((one) => one.name === name || one.aliases?.includes(name));
   if (verb === undefined) throw new UsageError(`there is no verb ${JSON.stringify(name)}`);

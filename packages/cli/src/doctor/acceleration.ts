@@ -19,12 +19,17 @@ export function accelerationFinding(found: Acceleration | undefined): Finding {
     case "tcg":
       return warn(
         name,
-        `emulation (TCG), not KVM: ${found.reason === "" ? "no reason is known" : found.reason}`,
+        `emulation (TCG), not KVM: ${whyOf(found.reason)}`,
         "Emulation is several times slower, and QEMU does not call it a security boundary: run code that you trust, or use a host with KVM.",
       );
     default:
       return warn(name, `${found.kind}: ${found.reason}`);
   }
+}
+
+/** The reason alone: a server may say first what follows from it. */
+function whyOf(reason: string): string {
+  return reason.replace(/^emulated, since /, "") || "no reason is known";
 }
 
 /** What is known of `/dev/kvm`. */

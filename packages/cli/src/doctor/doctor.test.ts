@@ -28,7 +28,7 @@ suite("doctor", () => {
     ],
     [
       "emulation for no reason",
-      accelerationFinding({ kind: "tcg", reason: "" }),
+      accelerationFinding({ kind: "tcg", reason: "emulated, since " }),
       "warn",
       /no reason is known/,
     ],
