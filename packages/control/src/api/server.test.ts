@@ -54,7 +54,10 @@ suite("the HTTP API", () => {
     await using server = await startControl({ clock });
     await using red = await server.create({ labels: { team: "red" }, memory_mb: 1024 });
     clock.advance(1);
-    const blue = await server.create({ labels: { team: "blue" }, stop_at_ms: clock.now() + 60_000 });
+    const blue = await server.create({
+      labels: { team: "blue" },
+      stop_at_ms: clock.now() + 60_000,
+    });
     await server.fetch(`/api/v3/sandbox/${blue.sandboxId}`, { method: "DELETE" });
     const list = async (query = "") =>
       (await (await server.fetch(`/api/v2/sandboxes${query}`)).json()) as Record<string, unknown>[];

@@ -2,6 +2,9 @@ import type { WebSocket } from "ws";
 
 import type { Clock } from "../clock.ts";
 
+/** What of a socket this file needs. */
+export type PausableSocket = Pick<WebSocket, "pause" | "resume">;
+
 /** Something that takes in what a client sends, and may fall behind. */
 export interface IntakeSource {
   readonly name: string;
@@ -13,7 +16,7 @@ export interface IntakeSource {
  * behind it, such as the one that kills its process, must get through.
  */
 export class Intake implements Disposable {
-  readonly #socket: WebSocket;
+  readonly #socket: PausableSocket;
   readonly #clock: Clock;
   readonly #stuckMs: number;
   readonly #onChange: (isPaused: boolean) => void;
@@ -21,7 +24,7 @@ export class Intake implements Disposable {
   readonly #stuck = new Set<IntakeSource>();
 
   constructor(
-    socket: WebSocket,
+    socket: PausableSocket,
     clock: Clock,
     stuckMs: number,
     onChange: (isPaused: boolean) => void,

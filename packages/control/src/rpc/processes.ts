@@ -11,22 +11,25 @@ export interface ProcessesOptions {
   readonly record: (kind: EventKind, detail: Readonly<Record<string, unknown>>) => void;
 }
 
-interface Running {
+interface Started {
   readonly child: GuestProcess;
-  /** The client knows the process. */
-  readonly known: () => void;
+  /** Settles when the client knows the process, or must be thought to. */
+  readonly known: PromiseWithResolvers<void>;
+  /** Rejects when nobody is attached to the process any more. */
+  readonly left: PromiseWithResolvers<never>;
+  isKnown: boolean;
+  isEnded: boolean;
 }
 
-/** The processes that one connection has started and that still run. They outlive the connection. */
+/** The processes that one connection has started. They outlive the connection. */
 export class Processes {
   readonly #options: ProcessesOptions;
-  readonly #running = new Map<number, Running>();
-  readonly #detached = Promise.withResolvers<never>();
+  /** Those that still run, and those that ended before the client could know them. */
+  readonly #started = new Map<number, Started>();
   #isDetached = false;
 
   constructor(options: ProcessesOptions) {
     this.#options = options;
-    this.#detached.promise.catch(() => {}); // those who race it have the rejection too
   }
 
   /**
@@ -36,57 +39,70 @@ export class Processes {
    * to `spawn` may not have a place for it yet (the Python one throws it away). It says that it
    * knows the process by waiting for it.
    */
-  add(child: GuestProcess, about: { readonly command: string; readonly args: readonly string[] }) {
+  add(
+    child: GuestProcess,
+    about: { readonly command: string; readonly args: readonly string[] },
+  ): Promise<void> {
     const { clock, record } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(limits.outputHoldMs, resolve);
-    const known = (): void => {
-      timer[Symbol.dispose]();
-      resolve();
-    };
-    const running = { child, known };
-    this.#running.set(child.pid, running);
+    const known = Promise.withResolvers<void>();
+    const left = Promise.withResolvers<never>();
+    left.promise.catch(() => {}); // those who race it have the rejection too
+    const started: Started = { child, known, left, isKnown: false, isEnded: false };
+    this.#started.set(child.pid, started);
+    const timer = clock.setTimer(limits.outputHoldMs, () => this.#know(started));
+    void known.promise.then(() => timer[Symbol.dispose]());
     record("command-started", { pid: child.pid, ...about });
-    void this.#follow(running);
+    void this.#follow(started);
     if (this.#isDetached) this.detachAll(); // the client left while the process started
-    return promise;
+    return known.promise;
   }
 
   /** How the process ended, when it has; of any process of the sandbox. @throws {GuestError} */
   async wait(pid: number, signal: AbortSignal): Promise<Exit> {
-    const running = this.#running.get(pid);
-    if (running === undefined) return await this.#options.guest.call("wait", { pid }, signal);
-    running.known();
-    return await untilAborted(this.#endOf(running.child), signal);
+    const started = this.#started.get(pid);
+    if (started === undefined) return await this.#options.guest.call("wait", { pid }, signal);
+    this.#know(started);
+    return await untilAborted(this.#endOf(started), signal);
   }
 
   /** The client is gone: the processes go on, and nobody reads what they write. */
   detachAll(): void {
     this.#isDetached = true;
-    this.#detached.reject(new Error("the client has disconnected"));
-    for (const { child, known } of this.#running.values()) {
-      known();
-      child.detach();
+    for (const started of this.#started.values()) {
+      started.left.reject(new Error("the client has disconnected"));
+      if (!started.isEnded) started.child.detach();
+      this.#know(started);
     }
-    this.#running.clear();
   }
 
-  async #follow({ child, known }: Running): Promise<void> {
+  #know(started: Started): void {
+    started.isKnown = true;
+    started.known.resolve();
+    this.#forget(started);
+  }
+
+  #forget(started: Started): void {
+    const { pid } = started.child;
+    const isDone = started.isKnown && started.isEnded;
+    if (isDone && this.#started.get(pid) === started) this.#started.delete(pid);
+  }
+
+  async #follow(started: Started): Promise<void> {
+    const { child } = started;
     try {
-      const { code, signal, oom } = await this.#endOf(child);
+      const { code, signal, oom } = await this.#endOf(started);
       this.#options.record("command-ended", { pid: child.pid, code, signal, oom });
     } catch {
       // The sandbox ended before the process did, and its event log says that.
-    } finally {
-      known();
-      this.#running.delete(child.pid);
     }
+    started.isEnded = true;
+    this.#forget(started);
   }
 
   /** A process to which nobody is attached any more still ends, and the guest knows how. */
-  async #endOf(child: GuestProcess): Promise<Exit> {
+  async #endOf({ child, left }: Started): Promise<Exit> {
     try {
-      return await Promise.race([child.exit, this.#detached.promise]);
+      return await Promise.race([child.exit, left.promise]);
     } catch {
       return await this.#options.guest.call("wait", { pid: child.pid });
     }

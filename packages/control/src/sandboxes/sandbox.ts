@@ -57,6 +57,7 @@ export class Sandbox {
   readonly #ended = Promise.withResolvers<EndReason>();
   #state: SandboxState;
   #machine: HostedMachine | null = null;
+  #isLetGo = false;
   #timer: Disposable | null = null;
 
   constructor(
@@ -191,8 +192,9 @@ export class Sandbox {
 
   #setMachine(machine: HostedMachine): void {
     this.#machine = machine;
-    void machine.gone.then((end) => {
-      if (end.kind === "crashed") this.log.error({ detail: end.detail }, "machine crashed");
+    void machine.gone.then(({ detail }) => {
+      if (this.#isLetGo) return;
+      this.log.error({ detail }, "machine crashed");
       this.request({ kind: "gone" });
     });
   }
@@ -272,6 +274,7 @@ export class Sandbox {
 
   /** Cleaning up has no caller to tell of a failure, and the host's reaper gets what is left. */
   async #dispose(machine: HostedMachine): Promise<void> {
+    this.#isLetGo = true;
     try {
       await machine[Symbol.asyncDispose]();
     } catch (error) {

@@ -80,8 +80,13 @@ export class Sandboxes {
     const id = makeSandboxId(spec.region, randomBytes(20));
     const now = this.#options.clock.now();
     const sandbox = this.#add(new Sandbox(id, spec, now, this.#options));
-    await sandbox.start(spec.env, signal);
-    return sandbox;
+    try {
+      await sandbox.start(spec.env, signal);
+      return sandbox;
+    } catch (error) {
+      await sandbox.ended;
+      throw error;
+    }
   }
 
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when no sandbox with this id runs. */

@@ -1,6 +1,7 @@
 import { limits, thrown, type SandboxParams } from "@skerry/protocol";
 
 import { CallFailure, invalidParams, throwing } from "../failures.ts";
+import { untilAborted } from "../lane.ts";
 import { pieces } from "../streams/incoming-stream.ts";
 import type { CallContext, Handlers } from "./handler.ts";
 
@@ -75,7 +76,7 @@ async function writeStream(
 ): Promise<void> {
   const stream = incoming.claim(streamId);
   try {
-    await guest.writeFile(target, stream.read(), signal);
+    await untilAborted(guest.writeFile(target, stream.read(), signal), signal);
   } finally {
     incoming.release(stream, thrown("Error", `the write to '${target.path}' has ended`, null));
   }
