@@ -157,8 +157,8 @@ suite("stdin", () => {
     await client.call("envToObject", {});
     assert.ok(!client.messages.some(isOf(stdinStreamId, "cancel")));
     client.enqueue(stdinStreamId, Buffer.from("too late"));
-    const { params } = await client.next(isOf(stdinStreamId, "cancel"));
-    assert.partialDeepStrictEqual(params, { reason: { code: "EPIPE" } });
+    const cancel = await client.next(isOf(stdinStreamId, "cancel"));
+    assert.partialDeepStrictEqual(cancel.params, { reason: { code: "EPIPE" } });
   });
 
   test("of a process that does not start is given back", async () => {
