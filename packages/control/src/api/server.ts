@@ -60,7 +60,7 @@ export class ApiServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#http.close(() => resolve());
     this.#http.closeAllConnections();
-    this.#upgrades.close();
+    await this.#upgrades.close();
     await promise;
   }
 

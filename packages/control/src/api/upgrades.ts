@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 
-import { headers, limits, SandboxError, toSandboxError } from "@skerry/protocol";
+import { closeCode, headers, limits, SandboxError, toSandboxError } from "@skerry/protocol";
 import { WebSocketServer, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
@@ -68,9 +68,15 @@ export class Upgrades {
     }
   }
 
-  /** Cuts off all sockets that are still open. */
-  close(): void {
-    for (const client of this.#sockets.clients) client.terminate();
+  /** Closes all sockets that are still open, and cuts off those whose client does not answer. */
+  async close(): Promise<void> {
+    const clients = [...this.#sockets.clients];
+    const closed = Promise.all(clients.map(untilClosed));
+    for (const client of clients) client.close(closeCode.goingAway, "The server is stopping.");
+    const { promise: tooLong, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#context.clock.setTimer(limits.clientCloseMs, resolve);
+    await Promise.race([closed, tooLong]);
+    for (const client of clients) client.terminate();
   }
 
   async #findTarget(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
@@ -121,6 +127,12 @@ export class Upgrades {
 
 const createPath = /^\/api\/v3\/sandboxes\/create$/;
 const connectPath = /^\/api\/v3\/sandbox(?:es)?\/([^/]+)\/connect$/;
+
+async function untilClosed(client: WebSocket): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  client.once("close", () => resolve());
+  await promise;
+}
 
 /** Notices when the client leaves before its socket is a WebSocket. */
 function watch(socket: Duplex): { readonly signal: AbortSignal; release(): void } {

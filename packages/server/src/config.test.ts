@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+
+import { ConfigError, readConfig, readSetup } from "./config.ts";
+
+const read = (args: readonly string[], environment: Record<string, string> = {}, isRoot = true) =>
+  readConfig(args, environment, isRoot);
+
+suite("the configuration", () => {
+  test("has a default for everything", () => {
+    assert.deepEqual(read([]), {
+      ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
+      ...{ regions: ["ord", "ams"], poolSize: 2, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
+      ...{ logLevel: "info", logFile: null, allowedOrigins: [] },
+    });
+    assert.match(read([], {}, false)?.home ?? "", /\/\.local\/share\/skerry$/);
+  });
+
+  test("comes from flags, then the environment", () => {
+    const environment = { SKERRY_HOME: "/env", SKERRY_POOL: "7", SKERRY_MAX_SANDBOXES: "" };
+    const config = read(["--home", "/flag", "--listen", "[::1]:0", "--region", "fra"], environment);
+    assert.equal(config?.home, "/flag");
+    assert.deepEqual(config?.listen, { host: "::1", port: 0 });
+    assert.deepEqual(config?.regions, ["fra"]);
+    assert.equal(config?.poolSize, 7);
+    assert.equal(config?.sandboxesMax, 64);
+    assert.equal(read([], { SKERRY_LOG_LEVEL: "debug" })?.logLevel, "debug");
+    assert.equal(read(["--max-lifetime", "24h"])?.lifetimeMaxMs, 86_400_000);
+    const origins = ["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"];
+    assert.equal(read(origins)?.allowedOrigins.length, 2);
+  });
+
+  test("is frozen", () => {
+    const config = read([]);
+    assert.ok(Object.isFrozen(config) && Object.isFrozen(config?.listen));
+    assert.ok(Object.isFrozen(config?.regions) && Object.isFrozen(config?.allowedOrigins));
+  });
+
+  test("is not there when help is asked for", () => {
+    assert.equal(read(["--help"]), null);
+  });
+
+  test("tells all its mistakes at once", () => {
+    const args = ["--listen", "8420", "--region", "chicago", "--pool", "many"];
+    assert.throws(
+      () => read([...args, "--log-level", "loud", "--max-lifetime", "0m", "--log-file", ""]),
+      (error: ConfigError) => {
+        assert.ok(error instanceof ConfigError);
+        const named = error.problems.map((problem) => problem.split(":")[0]);
+        const expected = ["--listen", "--log-file", "--log-level", "--max-lifetime", "--pool"];
+        assert.deepEqual(named.toSorted(), [...expected, "--region"]);
+        return true;
+      },
+    );
+  });
+
+  for (const args of [
+    ["--no-such-flag"],
+    ["--home"],
+    ["extra"],
+    ["--listen", "localhost:65536"],
+    ["--home", ""],
+  ]) {
+    test(`refuses ${args.join(" ")}`, () => {
+      assert.throws(() => read(args), ConfigError);
+    });
+  }
+});
+
+suite("the set-up of a host", () => {
+  test("is read from its home", () => {
+    const home = mkdtempSync(join(tmpdir(), "skerry-setup-"));
+    try {
+      assert.throws(() => readSetup(home), /is not set up/);
+      const parts = { kernel: "/k", initrd: "/i", root: "/r", runtime: "/t", disk: "/d" };
+      const setup = { image: { name: "builtin:debian-13", key: "ab", ...parts }, launcher: "/l" };
+      writeFileSync(join(home, "setup.json"), JSON.stringify({ ...setup, guestBinary: "/g" }));
+      assert.deepEqual(readSetup(home), setup);
+    } finally {
+      rmSync(home, { recursive: true });
+    }
+  });
+});
