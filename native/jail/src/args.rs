@@ -7,9 +7,16 @@ use std::path::PathBuf;
 /// One thing to show in the jail.
 #[derive(Debug, PartialEq)]
 pub enum Mount {
-    Bind { source: PathBuf, target: PathBuf, writable: bool },
+    Bind {
+        source: PathBuf,
+        target: PathBuf,
+        writable: bool,
+    },
     Device(PathBuf),
-    Link { target: PathBuf, path: PathBuf },
+    Link {
+        target: PathBuf,
+        path: PathBuf,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -20,7 +27,6 @@ pub struct Options {
     pub cgroups: Vec<PathBuf>,
     pub uid: u32,
     pub gid: u32,
-    pub groups: Vec<u32>,
     pub ready: Option<i32>,
     pub program: Vec<CString>,
 }
@@ -34,7 +40,9 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Options, String> {
             options.program = args.map(c_string).collect::<Result<_, _>>()?;
             break;
         }
-        let value = args.next().ok_or(format!("{} needs a value", flag.to_string_lossy()))?;
+        let value = args
+            .next()
+            .ok_or(format!("{} needs a value", flag.to_string_lossy()))?;
         match flag.to_str() {
             Some("--root") => options.root = Some(value.into()),
             Some("--bind") => options.mounts.push(bind(&value, true)?),
@@ -51,7 +59,6 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Options, String> {
             Some("--cgroup") => options.cgroups.push(value.into()),
             Some("--uid") => options.uid = number(&value)?,
             Some("--gid") => options.gid = number(&value)?,
-            Some("--group") => options.groups.push(number(&value)?),
             Some("--ready") => options.ready = Some(number(&value)?),
             _ => return Err(format!("unknown option {}", flag.to_string_lossy())),
         }
@@ -64,7 +71,11 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Options, String> {
 
 fn bind(value: &OsStr, writable: bool) -> Result<Mount, String> {
     let (source, target) = pair(value)?;
-    Ok(Mount::Bind { source, target, writable })
+    Ok(Mount::Bind {
+        source,
+        target,
+        writable,
+    })
 }
 
 /// Splits at the first colon: no path that the host passes has one.
@@ -100,11 +111,25 @@ mod tests {
     #[test]
     fn reads_every_option_and_leaves_the_program_alone() {
         let options = parsed(&[
-            "--root", "/r", "--bind-ro", "/a:/b", "--listen", "5:/s", "--uid", "7", "--", "/p", "--uid",
+            "--root",
+            "/r",
+            "--bind-ro",
+            "/a:/b",
+            "--listen",
+            "5:/s",
+            "--uid",
+            "7",
+            "--",
+            "/p",
+            "--uid",
         ])
         .unwrap();
         assert_eq!(options.root, Some("/r".into()));
-        let bind = Mount::Bind { source: "/a".into(), target: "/b".into(), writable: false };
+        let bind = Mount::Bind {
+            source: "/a".into(),
+            target: "/b".into(),
+            writable: false,
+        };
         assert_eq!(options.mounts, [bind]);
         assert_eq!(options.sockets, [(5, PathBuf::from("/s"))]);
         assert_eq!(options.uid, 7);
@@ -113,7 +138,13 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_understand() {
-        for wrong in [&["--no"][..], &["--no", "x"], &["--uid", "x"], &["--bind", "x"], &[]] {
+        for wrong in [
+            &["--no"][..],
+            &["--no", "x"],
+            &["--uid", "x"],
+            &["--bind", "x"],
+            &[],
+        ] {
             assert!(parsed(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -10,7 +10,6 @@
 //!   --listen FD:PATH      a Unix socket that listens on PATH and is inherited as FD
 //!   --cgroup FILE         a cgroup.procs (or tasks) file to enter
 //!   --uid N --gid N       who the program runs as
-//!   --group N             a supplementary group (may be repeated)
 //!   --ready FD            closed when the program runs; before that, one line says what failed
 //! ```
 //!
@@ -57,9 +56,9 @@ fn start(options: &args::Options) -> Result<std::convert::Infallible, String> {
     confine::listen(&options.sockets)?;
     confine::unshare(options.root.is_some())?;
     if let Some(root) = &options.root {
-        jail_root::enter(root, &options.mounts)?;
+        jail_root::enter(root, &options.mounts, (options.uid, options.gid))?;
     }
-    confine::drop_privileges(options.uid, options.gid, &options.groups)?;
+    confine::drop_privileges(options.uid, options.gid)?;
     if let Some(fd) = options.ready {
         confine::close_on_exec(fd)?;
     }

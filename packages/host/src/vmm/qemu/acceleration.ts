@@ -1,13 +1,11 @@
 import { constants } from "node:fs";
-import { access, readFile, stat } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 
 /** What runs a machine's instructions, and why. */
 export interface Acceleration {
   readonly kind: "kvm" | "tcg";
   /** One sentence for the operator. */
   readonly reason: string;
-  /** Groups that QEMU needs for it. */
-  readonly groups: readonly number[];
 }
 
 const device = "/dev/kvm";
@@ -25,13 +23,12 @@ export async function whyNoKvm(): Promise<string | undefined> {
   return undefined;
 }
 
-export async function kvmAcceleration(): Promise<Acceleration> {
-  const { gid } = await stat(device);
-  return { kind: "kvm", reason: "a guest booted under KVM on this host", groups: [gid] };
+export function kvmAcceleration(): Acceleration {
+  return { kind: "kvm", reason: "a guest booted under KVM on this host" };
 }
 
 export function emulation(reason: string): Acceleration {
-  return { kind: "tcg", reason: `emulated, since ${reason}`, groups: [] };
+  return { kind: "tcg", reason: `emulated, since ${reason}` };
 }
 
 /** What the answer of a trial depends on: the same host, kernel and QEMU give the same answer. */

@@ -22,7 +22,6 @@ export interface JailOptions {
   readonly sockets: readonly { readonly fd: number; readonly path: string }[];
   readonly cgroupEntrances: readonly string[];
   readonly uid: number;
-  readonly groups: readonly number[];
   /** An open file to inherit as {@link inherited.state}. */
   readonly stateFd: number | undefined;
   /** An open file for what the program prints. */
@@ -111,7 +110,6 @@ function jailArguments(options: JailOptions): string[] {
     ),
     ...flag("--cgroup", options.cgroupEntrances),
     ...["--uid", String(options.uid), "--gid", String(options.uid)],
-    ...flag("--group", options.groups.map(String)),
     ...["--ready", String(inherited.ready)],
   ];
 }

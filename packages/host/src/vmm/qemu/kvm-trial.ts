@@ -37,7 +37,7 @@ export async function chooseAcceleration(
   const known = await readVerdict(file);
   const why = await whyNoKvm();
   if (known?.key === key && why === undefined) {
-    return known.kind === "kvm" ? await kvmAcceleration() : emulation(known.reason);
+    return known.kind === "kvm" ? kvmAcceleration() : emulation(known.reason);
   }
   const reason = why ?? (await tryKvm(options, signal));
   const verdict: Verdict = {
@@ -46,7 +46,7 @@ export async function chooseAcceleration(
     reason: reason ?? "",
   };
   await writeFile(file, JSON.stringify(verdict, undefined, 2));
-  return reason === undefined ? await kvmAcceleration() : emulation(reason);
+  return reason === undefined ? kvmAcceleration() : emulation(reason);
 }
 
 /** Boots a guest under KVM; undefined when it greeted, else why it is not used. */
@@ -55,7 +55,7 @@ async function tryKvm(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   options.log.info("trying KVM");
-  const driver = await QemuDriver.open({ ...options, acceleration: await kvmAcceleration() });
+  const driver = await QemuDriver.open({ ...options, acceleration: kvmAcceleration() });
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(trialMs)]);
   let ended: string | undefined;
   try {
@@ -68,8 +68,8 @@ async function tryKvm(
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    const how = ended ?? (deadline.aborted ? `did not boot within ${trialMs / 1000} s` : undefined);
-    return `KVM is present, but a guest under it ${how ?? `failed (${messageOf(error)})`}`;
+    if (deadline.aborted) return `a guest under KVM did not boot within ${trialMs / 1_000} s`;
+    return `a guest under KVM failed: ${ended ?? messageOf(error)}`;
   }
 }
 

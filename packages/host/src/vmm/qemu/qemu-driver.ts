@@ -1,4 +1,4 @@
-import { chmod, chown, copyFile, mkdir, open } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { limits, SandboxError } from "@skerry/protocol";
@@ -10,7 +10,7 @@ import type { Acceleration } from "./acceleration.ts";
 import { adoptMachines } from "./adopt.ts";
 import { findCgroups, makeCgroup } from "./cgroups.ts";
 import { type CommandLine, commandLine, inherited, jailPath } from "./command-line.ts";
-import { devicesFor, startJailed, type View } from "./jailed-process.ts";
+import { devicesFor, type JailedProcess, startJailed, type View } from "./jailed-process.ts";
 import { MachineFiles } from "./machine-files.ts";
 import { machineName } from "./names.ts";
 import { Phases } from "./phases.ts";
@@ -152,7 +152,6 @@ export class QemuDriver implements Driver {
           ],
           cgroupEntrances: cgroup.entrances,
           uid,
-          groups: this.acceleration.groups,
           stateFd: state?.fd,
           logFd: log.fd,
         },
@@ -168,7 +167,7 @@ export class QemuDriver implements Driver {
     signal.throwIfAborted();
 
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.restoreMs)]);
-    const monitor = await Qmp.open(files.monitorSocket, deadline);
+    const monitor = await openMonitor(files, process, deadline);
     stack.defer(() => monitor.close());
     phases.mark("monitor");
     if (start.kind === "restore") {
@@ -256,6 +255,28 @@ const styleOf = {
 
 async function openState(start: Start): Promise<Awaited<ReturnType<typeof open>> | undefined> {
   return start.kind === "restore" ? await open(start.template.state, "r") : undefined;
+}
+
+/** Connects to QEMU's monitor; when QEMU ends instead, its own words are the reason. */
+async function openMonitor(
+  files: MachineFiles,
+  process: JailedProcess,
+  deadline: AbortSignal,
+): Promise<Qmp> {
+  const ended = process.ended.then(async (how) => {
+    const said = (await readFile(files.log, "utf8")).trim().split("\n").at(-1) ?? "";
+    throw new SandboxError("HOST_UNAVAILABLE", undefined, {
+      cause: new Error(`QEMU ended (${how})${said === "" ? "" : `: ${said}`}`),
+    });
+  });
+  ended.catch(() => undefined); // it ends in any case, later
+  try {
+    return await Qmp.open(files.monitorSocket, deadline);
+  } catch (error) {
+    // A monitor that closes is a QEMU that ends, and that is the better reason.
+    if (!deadline.aborted) await ended;
+    throw error;
+  }
 }
 
 const ignoreShared = { capabilities: [{ capability: "x-ignore-shared", state: true }] };
