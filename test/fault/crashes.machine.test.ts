@@ -6,7 +6,7 @@ import { Client, Sandbox } from "@deno/sandbox";
 
 import { eventually } from "../support/eventually.ts";
 import { holdingsOf } from "../support/holdings.ts";
-import { isAlive, machineProcesses, residentMiB } from "../support/machines.ts";
+import { machineProcesses, residentMiB } from "../support/machines.ts";
 import { useServer } from "../support/official.ts";
 import { RawClient, silentConnection } from "../support/raw-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -150,21 +150,59 @@ suite("when somebody does not keep pace", { timeout: 180_000 }, () => {
   });
 });
 
-test(
-  "a fork bomb and a full disk are errors in the machine only",
-  { timeout: 180_000 },
-  async () => {
+suite("when a machine is used up", { timeout: 180_000 }, () => {
+  test("a fork bomb is an error in it, and it recovers", async () => {
     await using sandbox = await Sandbox.create();
-    const bomb = await sandbox.sh`for i in $(seq 30000); do sleep 100 & done; echo survived`
-      .noThrow()
-      .stderr("null");
-    assert.ok(bomb.status.code !== undefined);
-    const full = await sandbox.sh`head -c 11G /dev/zero > big`.noThrow().stderr("piped");
-    assert.match(full.stderrText ?? "", /No space left on device/);
-    assert.ok(isAlive(server.process.pid ?? 0));
+    const bomb = "for i in $(seq 30000); do sleep 100 & done";
+    const child = await sandbox.spawn("bash", {
+      args: ["-c", bomb],
+      stdout: "null",
+      stderr: "null",
+    });
+    await child.status;
+    await sandbox.sh`kill -KILL -1`.noThrow();
+    await eventually("there is room for a process again", async () => {
+      return (await sandbox.sh`/bin/true`.noThrow()).status.success;
+    });
     await unharmedBystander();
-  },
-);
+  });
+
+  test("a full disk is an error in it", async () => {
+    await using sandbox = await Sandbox.create();
+    const full =
+      await sandbox.sh`fallocate -l 9900M big; dd if=/dev/zero of=more bs=1M 2>&1 | head -1`.text();
+    assert.match(full, /No space left on device/);
+    await assert.rejects(sandbox.fs.writeFile("last", new Uint8Array(50_000_000)), {
+      code: "ENOSPC",
+    });
+    await sandbox.fs.remove("big");
+    await sandbox.fs.writeTextFile("note", "there is room again");
+    await unharmedBystander();
+  });
+
+  test("memory that runs out ends the process with a verdict", async () => {
+    await using sandbox = await Sandbox.create();
+    const child = await sandbox.spawn("python3", {
+      args: ["-c", "b = []\nwhile True: b.append(b'x' * (1 << 20))"],
+      stdout: "null",
+      stderr: "null",
+    });
+    const status = await child.status;
+    assert.deepEqual([status.signal, status.oom], ["SIGKILL", true]);
+    assert.equal(await sandbox.sh`echo alive`.text(), "alive\n");
+    await unharmedBystander();
+  });
+
+  test("10,000 orphans leave no zombie, and no exit code is lost", async () => {
+    await using sandbox = await Sandbox.create();
+    const orphans =
+      "for i in $(seq 100); do (for j in $(seq 100); do true & done) & done; wait; exit 7";
+    assert.equal((await sandbox.sh`bash -c ${orphans}`.noThrow()).status.code, 7);
+    await eventually("the zombies are gone", async () => {
+      return (await sandbox.sh`ps -eo stat= | grep -c ^Z || true`.text()) === "0\n";
+    });
+  });
+});
 
 async function unharmedBystander(): Promise<void> {
   assert.equal(await bystander.sh`echo unharmed`.text(), "unharmed\n");
