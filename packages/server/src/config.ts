@@ -109,7 +109,7 @@ export function readConfig(
   const flags = readFlags(args);
   if (flags.help === true) return null;
   const defaults = {
-    home: isRoot ? "/var/lib/skerry" : join(homedir(), ".local/share/skerry"),
+    home: defaultHome(isRoot),
     listen: "127.0.0.1:8420",
     region: "ord,ams",
     pool: "2",
@@ -143,6 +143,17 @@ export function readConfig(
     logFile: data["log-file"],
     allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
   });
+}
+
+function defaultHome(isRoot: boolean): string {
+  return isRoot ? "/var/lib/skerry" : join(homedir(), ".local/share/skerry");
+}
+
+/** The home of a command: its flag, then `SKERRY_HOME`, then the default. Absolute. */
+export function homeOf(flag: string | undefined): string {
+  const variable = process.env["SKERRY_HOME"];
+  const chosen = flag ?? (variable === "" ? undefined : variable);
+  return resolve(chosen ?? defaultHome(process.geteuid?.() === 0));
 }
 
 function readFlags(args: readonly string[]) {

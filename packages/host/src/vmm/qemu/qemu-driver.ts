@@ -99,6 +99,7 @@ export class QemuDriver implements Driver {
   }
 
   async adopt(signal: AbortSignal): Promise<readonly Machine[]> {
+    await this.#templates.sweep();
     return await adoptMachines({
       machinesDirectory: this.#machinesDirectory,
       uids: this.#uids,

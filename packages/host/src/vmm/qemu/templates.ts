@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { chmod, copyFile, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 import type { MachineSpec, Template } from "../driver.ts";
@@ -69,16 +79,46 @@ export class TemplateStore {
   async finish(made: QemuTemplate): Promise<QemuTemplate> {
     const template = this.#at(made.key, made.spec);
     await rm(join(made.directory, "state.sock"), { force: true });
-    await writeFile(join(made.directory, "complete"), "");
+    await writeFile(join(made.directory, "complete"), JSON.stringify(this.#inputs));
     for (const file of [made.ram, made.state, made.disk, made.emptyDisk]) await sync(file);
     await rm(template.directory, { recursive: true, force: true });
     await rename(made.directory, template.directory);
     return template;
   }
 
+  /**
+   * Removes what no machine will start from any more: templates of another image, QEMU or
+   * acceleration, and those that a process died over.
+   */
+  async sweep(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#directory)) {
+      const path = join(this.#directory, name);
+      const maker = /\.making-(\d+)$/.exec(name)?.[1];
+      const isWanted =
+        maker !== undefined
+          ? isRunning(Number(maker))
+          : name === this.#emptyName || (await this.#isCurrent(path));
+      if (!isWanted) await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  async #isCurrent(directory: string): Promise<boolean> {
+    try {
+      const inputs = await readFile(join(directory, "complete"), "utf8");
+      return inputs === JSON.stringify(this.#inputs);
+    } catch {
+      return false; // not finished, or no template
+    }
+  }
+
+  get #emptyName(): string {
+    return `empty-${this.#inputs.imageKey.slice(0, 32)}.qcow2`;
+  }
+
   /** An empty disk for a machine that boots from the image alone. */
   async copyEmptyDisk(to: string): Promise<void> {
-    const path = join(this.#directory, `empty-${this.#inputs.imageKey.slice(0, 32)}.qcow2`);
+    const path = join(this.#directory, this.#emptyName);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     try {
       await copyFile(path, to);
@@ -108,6 +148,15 @@ export class TemplateStore {
       disk: join(directory, "disk.qcow2"),
       emptyDisk: join(directory, "empty.qcow2"),
     };
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // signal 0 fails only when there is nobody to get it
   }
 }
 
