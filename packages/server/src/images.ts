@@ -55,6 +55,7 @@ export async function imagesCommand(
     case "remove":
       write(await remove(home, name));
       return 0;
+    case undefined:
     default:
       process.stderr.write(imagesUsage);
       return 2;
