@@ -30,6 +30,12 @@ suite("an upgrade", () => {
     assert.equal(await second.call("envGet", { key: "B" }), null);
   });
 
+  test("agrees to no protocol that it does not speak", async () => {
+    await using server = await startControl();
+    await using client = await server.create({}, { "sec-websocket-protocol": "skerry.v9, other" });
+    assert.equal(client.headers["sec-websocket-protocol"], undefined);
+  });
+
   test("takes the region from the host name", async () => {
     await using server = await startControl();
     await using client = await server.create({}, { host: "ams.sandbox.example" });
@@ -158,7 +164,9 @@ suite("an upgrade", () => {
     const socket = connect(server.port, "127.0.0.1");
     socket.on("error", () => {});
     socket.resume();
-    socket.write(handshake(server.token).replace("sec-websocket-version: 13", "x: y"));
+    const config = btoa(JSON.stringify({ timeout: "5m" }));
+    const wrong = `x-deno-sandbox-config: ${config}`; // instead of the version of WebSocket
+    socket.write(handshake(server.token).replace("sec-websocket-version: 13", wrong));
     await gone.promise;
     await server.control.close();
     assert.equal(server.host.machines.size, 0);

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 import { closeCode, headers, limits, SandboxError, toSandboxError } from "@skerry/protocol";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
@@ -36,11 +37,14 @@ export class Upgrades {
 
   constructor(context: ApiContext) {
     this.#context = context;
-    this.#sockets = new WebSocketServer({
+    const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       maxPayload: limits.clientMessageBytesMax,
+      closeTimeout: limits.clientCloseMs, // ws has it, its types do not
+      handleProtocols: () => false, // by default ws would agree to any protocol that a client offers
       perMessageDeflate: false, // a client could make us unpack far more than it sends
-    });
+    };
+    this.#sockets = new WebSocketServer(options);
   }
 
   /** Never rejects. @returns why there is no socket, or null. */
@@ -108,6 +112,7 @@ export class Upgrades {
   #open({ message, socket, head, traceId }: Upgrade, target: Target): void {
     const { sandbox, isOwner } = target;
     const { clock, log } = this.#context;
+    if (!sandbox.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
     let isOpen = false;
     const tell = (lines: string[]): void => {
       lines.push(`${headers.sandboxId}: ${sandbox.id}`, `${headers.traceId}: ${traceId}`);
@@ -116,12 +121,13 @@ export class Upgrades {
     this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) => {
       isOpen = true;
       const childLog = log.child({ sandboxId: sandbox.id, traceId });
-      const options = { sandbox, clock, log: childLog, traceId, isOwner };
+      const received = (): number => (socket instanceof Socket ? socket.bytesRead : 0);
+      const options = { sandbox, clock, log: childLog, traceId, isOwner, received };
       sandbox.attach(new Connection(client, options));
     });
     this.#sockets.off("headers", tell);
-    // The socket has gone, or its handshake was wrong and ws has answered.
-    if (!isOpen && isOwner) sandbox.request({ kind: "owner-lost", silent: false });
+    // The socket has gone, or its handshake was wrong and ws has answered: nobody knows the sandbox.
+    if (!isOpen && isOwner) sandbox.request({ kind: "kill" });
   }
 }
 

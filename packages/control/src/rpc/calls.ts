@@ -50,7 +50,7 @@ export class Calls {
       const message = `More than ${limits.clientCallsMax} calls at the same time on one connection.`;
       throw tooMuch("TOO_MANY_CALLS", message);
     }
-    if (this.#intake.isStuck(source) && bytes > limits.guestDataBytesMax) {
+    if (this.#intake.isStuck(source) && isGreat(bytes)) {
       throw tooMuch("TOO_MANY_BYTES", "Earlier calls with much content are not finished.");
     }
     const call = new Call(id, method, bytes);
@@ -66,7 +66,7 @@ export class Calls {
     call.held.dispose();
     this.#bytes -= call.bytes;
     if (this.#bytes <= limits.clientRequestBytesMax) this.#intake.release(source);
-    else this.#intake.progressed(source);
+    else if (isGreat(call.bytes)) this.#intake.progressed(source);
   }
 
   /** Aborts the call with this id, if it is still under way. */
@@ -77,4 +77,9 @@ export class Calls {
   failAll(failure: CallFailure): void {
     for (const call of this.#live) call.fail(failure);
   }
+}
+
+/** Whether a call weighs anything beside those that make a socket wait. */
+function isGreat(bytes: number): boolean {
+  return bytes > limits.guestDataBytesMax;
 }

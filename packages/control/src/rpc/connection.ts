@@ -22,6 +22,8 @@ export interface ConnectionOptions {
   readonly traceId: string;
   /** Whether this connection created the sandbox, so that a session ends with it. */
   readonly isOwner: boolean;
+  /** Bytes that have arrived from the client so far. */
+  readonly received: () => number;
 }
 
 /**
@@ -48,9 +50,13 @@ export class Connection implements SandboxClient {
     this.#socket = socket;
     this.#options = options;
     this.#openedAtMs = clock.now();
-    this.#outbox = new Outbox(socket, () => this.#terminate("client does not read"));
+    this.#outbox = new Outbox(socket, {
+      onOverflow: () => this.#terminate("client does not read"),
+      onTaken: () => this.#heartbeat.heard(), // slowly, perhaps, but it reads
+    });
     this.#heartbeat = new Heartbeat({
       ...{ clock, silenceMaxMs: limits.clientSilenceMaxMs, pingEveryMs: limits.clientPingMs },
+      received: options.received,
       ping: () => socket.ping(),
       onSilent: () => {
         this.#isSilent = true;
@@ -94,6 +100,7 @@ export class Connection implements SandboxClient {
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
+    if (this.#cutOff !== null) return; // the socket is closing
     if (isBinary) return this.#close(closeCode.invalidJson, "Binary messages mean nothing here");
     const text = textOf(data);
     if (text === keepAlive.ping) return this.#outbox.send(keepAlive.pong);

@@ -7,12 +7,14 @@ import { Heartbeat } from "./heartbeat.ts";
 function start() {
   const clock = new FakeClock();
   const seen = { pings: 0, silences: 0 };
+  const link = { bytes: 0 };
   const heartbeat = new Heartbeat({
     ...{ clock, silenceMaxMs: 15_000, pingEveryMs: 5_000 },
+    received: () => link.bytes,
     ping: () => void seen.pings++,
     onSilent: () => void seen.silences++,
   });
-  return { clock, seen, heartbeat };
+  return { clock, seen, link, heartbeat };
 }
 
 suite("a heartbeat", () => {
@@ -43,6 +45,17 @@ suite("a heartbeat", () => {
     clock.advance(14_999);
     assert.equal(seen.silences, 0);
     clock.advance(1);
+    assert.equal(seen.silences, 1);
+  });
+
+  test("takes the parts of a great message for signs of life", () => {
+    const { clock, seen, link } = start();
+    for (let second = 0; second < 100; second++) {
+      link.bytes += 1_000;
+      clock.advance(1_000);
+    }
+    assert.equal(seen.silences, 0);
+    clock.advance(20_000);
     assert.equal(seen.silences, 1);
   });
 

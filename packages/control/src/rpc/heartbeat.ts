@@ -4,6 +4,8 @@ export interface HeartbeatOptions {
   readonly clock: Clock;
   readonly silenceMaxMs: number;
   readonly pingEveryMs: number;
+  /** Bytes received so far: a great message may take long to arrive, with nothing else between. */
+  readonly received: () => number;
   /** Asks the client for a sign of life. */
   readonly ping: () => void;
   readonly onSilent: () => void;
@@ -16,6 +18,7 @@ export interface HeartbeatOptions {
 export class Heartbeat implements Disposable {
   readonly #options: HeartbeatOptions;
   #heardMs: number;
+  #heardBytes: number;
   #dueMs = 0;
   #timer: Disposable | null = null;
   #isPaused = false;
@@ -23,12 +26,14 @@ export class Heartbeat implements Disposable {
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#heardMs = options.clock.now();
+    this.#heardBytes = options.received();
     this.#arm(options.pingEveryMs);
   }
 
   /** The client has shown that it lives. */
   heard(): void {
     this.#heardMs = this.#options.clock.now();
+    this.#heardBytes = this.#options.received();
   }
 
   /** We do not listen now, so silence means nothing. */
@@ -53,9 +58,10 @@ export class Heartbeat implements Disposable {
   }
 
   #check(): void {
-    const { clock, silenceMaxMs, pingEveryMs, ping, onSilent } = this.#options;
+    const { clock, silenceMaxMs, pingEveryMs, received, ping, onSilent } = this.#options;
     const now = clock.now();
     this.#heardMs += Math.max(0, now - this.#dueMs); // while this process stood still, it heard nothing
+    if (received() > this.#heardBytes) this.heard(); // part of a message
     const silentMs = now - this.#heardMs;
     if (this.#isPaused || silentMs < pingEveryMs) return this.#arm(pingEveryMs);
     if (silentMs >= silenceMaxMs) return onSilent();

@@ -1,5 +1,21 @@
 import { limits } from "@skerry/protocol";
-import type { WebSocket } from "ws";
+
+/** What of a WebSocket this file needs. */
+export interface OutgoingSocket {
+  readonly bufferedAmount: number;
+  send(
+    message: string | Buffer,
+    options: { readonly binary: boolean },
+    sent: (error?: Error) => void,
+  ): void;
+}
+
+export interface OutboxEvents {
+  /** The client takes no notifications; may be called for each that is too many. */
+  readonly onOverflow: () => void;
+  /** The client has taken bytes that waited for it. */
+  readonly onTaken: () => void;
+}
 
 /**
  * All that goes out on one socket. Streams reserve room before they take bytes from the guest, so
@@ -7,22 +23,21 @@ import type { WebSocket } from "ws";
  * bounded by the calls they belong to, and notifications and refusals by a limit of their own.
  */
 export class Outbox {
-  readonly #socket: WebSocket;
-  readonly #onOverflow: () => void;
+  readonly #socket: OutgoingSocket;
+  readonly #events: OutboxEvents;
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
   #bytes = 0;
   #controlBytes = 0;
 
-  /** @param onOverflow The client takes no notifications; called at most once per message. */
-  constructor(socket: WebSocket, onOverflow: () => void) {
+  constructor(socket: OutgoingSocket, events: OutboxEvents) {
     this.#socket = socket;
-    this.#onOverflow = onOverflow;
+    this.#events = events;
   }
 
   /** Sends a notification, a refusal or a `pong`. */
   send(text: string): void {
     if (this.#controlBytes > limits.clientControlBytesMax) {
-      this.#onOverflow();
+      this.#events.onOverflow();
       return;
     }
     this.#controlBytes += text.length;
@@ -49,7 +64,7 @@ export class Outbox {
 
   /** Sends a message for which {@link reserve} was granted `bytes`. */
   sendReserved(message: Buffer, bytes: number): void {
-    this.#socket.send(message, { binary: false }, () => this.#release(bytes));
+    this.#send(message, () => this.#release(bytes));
   }
 
   /** Gives back a reservation that is not used. */
@@ -59,10 +74,20 @@ export class Outbox {
 
   #write(text: string, bytes: number, flushed: () => void): void {
     this.#bytes += bytes;
-    this.#socket.send(text, () => {
+    this.#send(text, () => {
       this.#release(bytes);
       flushed();
     });
+  }
+
+  #send(message: string | Buffer, flushed: () => void): void {
+    let isWaiting = false;
+    this.#socket.send(message, { binary: false }, (error) => {
+      // What had to wait for room in the kernel's buffers left because the client has taken some.
+      if (isWaiting && !error) this.#events.onTaken();
+      flushed();
+    });
+    isWaiting = this.#socket.bufferedAmount > 0;
   }
 
   #release(bytes: number): void {
