@@ -40,12 +40,17 @@ async function replaceFile(path: string, text: string): Promise<void> {
   await rename(`${path}.next`, path);
 }
 
-/** Aborts when the user wants out; a second time ends at once. */
+/** A launcher that dies may say so several times at once; that is no user who insists. */
+const insistsAfterMs = 1_000;
+
+/** Aborts when the user wants out; a second time, later, ends at once. */
 export function interruptible(): AbortSignal {
   const controller = new AbortController();
+  let firstAt = Number.POSITIVE_INFINITY;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
+      if (performance.now() - firstAt > insistsAfterMs) process.exit(130);
+      firstAt = Math.min(firstAt, performance.now());
       controller.abort(new Error("interrupted; run it again and it goes on where it stopped"));
     });
   }

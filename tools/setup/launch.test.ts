@@ -54,7 +54,8 @@ test("the program is told to end when the launcher is killed", async (t) => {
   const killOnce = firstTime((pid) => process.kill(pid, "SIGKILL"));
   const { signal, stdout } = await tree.launch(program, [], { onOutput: killOnce });
   assert.equal(signal, "SIGKILL");
-  assert.equal(stdout, "ready\ntold\n");
+  // The kernel may tell it once for each thread of the launcher that ends.
+  assert.match(stdout, /^ready\n(told\n)+$/);
 });
 
 test("it installs again when a manifest or the lockfile has changed, and not otherwise", async (t) => {
