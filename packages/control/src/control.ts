@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 
-import { limits, type HostApi } from "@skerry/protocol";
+import { limits, type HostApi, type SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import { ApiServer } from "./api/server.ts";
@@ -30,8 +30,13 @@ export interface Control {
   readonly sandboxes: Sandboxes;
   /** Starts to serve the API. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<AddressInfo>;
-  /** Takes no more connections, ends all sandboxes, then ends the connections. */
-  close(): Promise<void>;
+  /**
+   * Takes no more connections, ends all sandboxes, then ends the connections.
+   *
+   * @param keep Leaves sandboxes with a duration running, for the next process to take up.
+   * @returns the sandboxes that were left running.
+   */
+  close(keep?: boolean): Promise<ReadonlySet<SandboxId>>;
 }
 
 /**
@@ -53,10 +58,11 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
     tokens,
     sandboxes,
     listen: (name, port) => api.listen(name, port),
-    async close() {
+    async close(keep) {
       api.stopListening();
-      await sandboxes.close();
+      const kept = await sandboxes.close(keep);
       await api.close();
+      return kept;
     },
   };
 }

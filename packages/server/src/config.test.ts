@@ -14,7 +14,7 @@ suite("the configuration", () => {
     assert.deepEqual(read([]), {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
       ...{ regions: ["ord", "ams"], poolSize: 2, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
-      ...{ logLevel: "info", logFile: null, allowedOrigins: [] },
+      ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
     });
     assert.match(read([], {}, false)?.home ?? "", /\/\.local\/share\/skerry$/);
   });
@@ -31,6 +31,7 @@ suite("the configuration", () => {
     assert.equal(read(["--max-lifetime", "24h"])?.lifetimeMaxMs, 86_400_000);
     const origins = ["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"];
     assert.equal(read(origins)?.allowedOrigins.length, 2);
+    assert.equal(read(["--keep-sandboxes"])?.keepSandboxes, true);
   });
 
   test("is frozen", () => {

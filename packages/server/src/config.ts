@@ -22,6 +22,8 @@ export interface ServeConfig {
   readonly logFile: string | null;
   /** Origins whose pages may open sockets. */
   readonly allowedOrigins: readonly string[];
+  /** Sandboxes with a duration go on when the server stops, for the next one to take up. */
+  readonly keepSandboxes: boolean;
 }
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -38,6 +40,7 @@ export const usage = `usage: skerry serve [options]
   --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
   --log-file FILE        instead of standard error (SKERRY_LOG_FILE)
   --allow-origin ORIGIN  a web page that may open sockets; may be repeated
+  --keep-sandboxes       leave sandboxes with a timeout running when the server stops, for the next
   --help
 `;
 
@@ -142,6 +145,7 @@ export function readConfig(
     logLevel: data["log-level"],
     logFile: data["log-file"],
     allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
+    keepSandboxes: flags["keep-sandboxes"] ?? false,
   });
 }
 
@@ -165,7 +169,7 @@ function readFlags(args: readonly string[]) {
         ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },
         ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },
-        help: { type: "boolean" },
+        ...{ "keep-sandboxes": { type: "boolean" }, help: { type: "boolean" } },
       },
     });
     return values;

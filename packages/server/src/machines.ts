@@ -1,5 +1,5 @@
 import { openHost } from "@skerry/host";
-import { limits, type HostApi } from "@skerry/protocol";
+import { limits, type HostApi, type SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import { readSetup, type ServeConfig } from "./config.ts";
@@ -8,6 +8,8 @@ import { readSetup, type ServeConfig } from "./config.ts";
 export interface OwnHost extends HostApi, AsyncDisposable {
   /** Makes ready ahead what the first sandboxes need. */
   warmUp?(signal: AbortSignal): Promise<void>;
+  /** Ends all machines but those of the sandboxes to keep; disposing of the host ends all. */
+  close?(keep: ReadonlySet<SandboxId>): Promise<void>;
   /** Resolves when as many machines wait as shall wait. */
   poolFull?(signal: AbortSignal): Promise<void>;
 }

@@ -75,6 +75,33 @@ suite("a server", () => {
     assert.equal(host.machines.size, 0);
   });
 
+  test("leaves sandboxes with a duration to the next server when it is told to", async () => {
+    using home = makeHome();
+    const config = readConfig(
+      ["--home", home.path, "--listen", "127.0.0.1:0", "--keep-sandboxes"],
+      {},
+    );
+    assert.ok(config !== null);
+    const log = pino({ level: "silent" });
+    let kept: ReadonlySet<string> = new Set();
+    const host = Object.assign(new FakeHost(), {
+      close: async (keep: ReadonlySet<string>) => void (kept = keep),
+    });
+    const server = await serve(config, never, { log, openHost: async () => host });
+    const url = `${server.url.replace("http", "ws")}/api/v3/sandboxes/create`;
+    const client = await RpcClient.open(url, {
+      authorization: `Bearer ${server.token}`,
+      "x-deno-sandbox-config": btoa(JSON.stringify({ timeout: "5m" })),
+    });
+    await server.close();
+    assert.equal((await client.closed).code, 1001);
+    assert.deepEqual([...kept], [client.sandboxId]);
+    const next = new FakeHost();
+    for (const machine of host.machines.values()) next.left.set(machine.id, machine);
+    await using again = await start(home.path, next);
+    assert.equal(again.hostStatus().machines, 1);
+  });
+
   test("is quick to start while its machines warm up, and stops that when it is closed", async () => {
     using home = makeHome();
     const host = Object.assign(new FakeHost(), {

@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 
 import { openControl, openSqliteStore } from "@skerry/control";
-import type { HostStatus } from "@skerry/protocol";
+import type { HostStatus, SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import manifest from "../package.json" with { type: "json" };
@@ -20,7 +20,7 @@ export interface RunningServer extends AsyncDisposable {
   hostStatus(): HostStatus;
   /** Resolves when the machines that shall wait are ready; rejects when that fails. */
   warm(signal: AbortSignal): Promise<void>;
-  /** Ends all sandboxes and everything of the server. */
+  /** Ends all sandboxes, unless they are to be kept, and everything else of the server. */
   close(): Promise<void>;
 }
 
@@ -44,9 +44,16 @@ export async function serve(
   await using stack = new AsyncDisposableStack();
   const home = stack.use(await openHome(config.home));
   const store = stack.use(openSqliteStore(home.databasePath));
-  const host = stack.use(await openHost(config, log, signal));
+  const host = await openHost(config, log, signal);
+  let kept: ReadonlySet<SandboxId> = new Set();
+  stack.defer(async () => {
+    if (kept.size > 0 && host.close !== undefined) await host.close(kept);
+    else await host[Symbol.asyncDispose]();
+  });
   const control = await openControl({ ...controlOptions(config), host, store, log }, signal);
-  stack.defer(() => control.close());
+  stack.defer(async () => {
+    kept = await control.close(config.keepSandboxes);
+  });
   signal.throwIfAborted();
   const url = urlOf(await control.listen(config.listen.host, config.listen.port));
   const warming = stack.use(startWarming(host, log));

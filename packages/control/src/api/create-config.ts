@@ -1,6 +1,6 @@
 import { CreateConfig, Labels, limits, SandboxError } from "@skerry/protocol";
 
-import type { SandboxSpec } from "../sandboxes/sandbox.ts";
+import type { SandboxSpec } from "../sandboxes/spec.ts";
 
 export interface CreateRules {
   readonly nowMs: number;

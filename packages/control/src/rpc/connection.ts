@@ -3,7 +3,8 @@ import type { Logger } from "pino";
 import type { RawData, WebSocket } from "ws";
 
 import type { Clock } from "../clock.ts";
-import type { Sandbox, SandboxClient } from "../sandboxes/sandbox.ts";
+import type { Sandbox } from "../sandboxes/sandbox.ts";
+import type { SandboxClient } from "../sandboxes/spec.ts";
 import { Calls } from "./calls.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { sandboxEnded } from "./failures.ts";

@@ -18,6 +18,7 @@ const aRequest: fc.Arbitrary<SandboxRequest> = fc.oneof(
     { kind: "time" },
     { kind: "gone" },
     { kind: "shutdown" },
+    { kind: "hand-over" },
     { kind: "disposed" },
   ),
   fc.record({ kind: fc.constant("owner-lost" as const), silent: fc.boolean() }),
@@ -115,6 +116,20 @@ suite("whatever happens to a sandbox", () => {
         if (kinds.includes("dispose")) {
           assert.ok(kinds.indexOf("save-stopped") < kinds.indexOf("dispose"));
         }
+      }
+    });
+  });
+
+  test("it is handed over with its machine running, or ended", () => {
+    holds((steps) => {
+      for (const { before, request, decision, after } of steps) {
+        if (before.kind !== "running" || request.kind !== "hand-over") continue;
+        const kinds = decision.kind === "go" ? decision.effects.map(({ kind }) => kind) : [];
+        const isKept = before.lifetime.kind === "duration";
+        assert.equal(after.kind, isKept ? "stopped" : "stopping");
+        assert.equal(kinds.includes("dispose"), !isKept);
+        assert.equal(kinds.includes("save-stopped"), !isKept);
+        assert.ok(kinds.includes("close-clients"));
       }
     });
   });

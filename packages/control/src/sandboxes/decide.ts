@@ -58,6 +58,7 @@ function decideCreating(lifetime: Lifetime, request: SandboxRequest): Decision {
     case "owner-lost":
       return abortCreation(request.silent ? "session-silent" : "session-closed");
     case "shutdown":
+    case "hand-over":
       return abortCreation("shutdown");
     case "connect":
     case "extend":
@@ -94,6 +95,8 @@ function decideRunning(
       return stop("crashed");
     case "shutdown":
       return stop("shutdown");
+    case "hand-over":
+      return lifetime.kind === "duration" ? handOver() : stop("shutdown");
     case "started":
     case "failed":
     case "disposed":
@@ -134,6 +137,7 @@ function decideStopping(reason: EndReason, request: SandboxRequest): Decision {
     case "time":
     case "gone":
     case "shutdown":
+    case "hand-over":
       return go({ kind: "stopping", reason });
   }
 }
@@ -150,6 +154,14 @@ function stop(reason: EndReason): Decision {
     { kind: "save-stopped", reason }, // first: a restart now must not bring it back
     { kind: "close-clients", ...farewell[reason] },
     { kind: "dispose" },
+  ]);
+}
+
+/** For the store it still runs, which is how the next process knows that it is wanted. */
+function handOver(): Decision {
+  return go({ kind: "stopped", reason: "shutdown" }, [
+    { kind: "disarm" },
+    { kind: "close-clients", ...farewell.shutdown },
   ]);
 }
 

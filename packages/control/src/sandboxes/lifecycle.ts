@@ -9,6 +9,8 @@ import type { EndReason } from "../store/store.ts";
  *      │  └── kill · owner lost · shutdown (aborts the creation) ─┘            │
  *      └───── failed ──────────────────────────────────────────────────────────┘
  *
+ *   running ── hand over, with a duration ──▶ stopped, here: its machine goes on
+ *
  * `decide.ts` is the table behind the picture; `sandbox.ts` acts on it.
  */
 export type SandboxState =
@@ -34,6 +36,8 @@ export type SandboxRequest =
   | { readonly kind: "time" }
   | { readonly kind: "gone" }
   | { readonly kind: "shutdown" }
+  /** As `shutdown`, but a machine with a duration goes on, for the next process to take up. */
+  | { readonly kind: "hand-over" }
   | { readonly kind: "disposed" };
 
 /** What the actor has to do, in this order. */

@@ -1,43 +1,18 @@
 import {
   limits,
   SandboxError,
-  toSandboxError,
   type Guest,
-  type HostApi,
   type HostedMachine,
   type SandboxId,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
 
-import type { Clock } from "../clock.ts";
-import type { EndReason, EventKind, Store } from "../store/store.ts";
+import type { EndReason, EventKind } from "../store/store.ts";
+import { creationError } from "./creation-error.ts";
 import { decide } from "./decide.ts";
 import { Journal } from "./journal.ts";
 import type { SandboxEffect, SandboxRequest, SandboxState } from "./lifecycle.ts";
-
-/** A connection to a sandbox, as the sandbox sees it. */
-export interface SandboxClient {
-  /** Fails what waits and closes the socket. */
-  end(code: number, reason: string): void;
-}
-
-/** What a sandbox is made of, beside its id. */
-export interface SandboxSpec {
-  readonly region: string;
-  readonly memoryMiB: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly env: Readonly<Record<string, string>>;
-  /** Null: it ends with its creating connection. */
-  readonly stopAtMs: number | null;
-}
-
-export interface SandboxContext {
-  readonly host: HostApi;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly lifetimeMaxMs: number;
-}
+import type { SandboxClient, SandboxContext, SandboxSpec } from "./spec.ts";
 
 /**
  * The actor of one sandbox: the only thing that changes it. Requests are decided one at a time by
@@ -82,7 +57,10 @@ export class Sandbox {
     this.#state = { kind: "creating", lifetime };
   }
 
-  /** When it is entirely over: its machine is disposed of and the store knows. Never rejects. */
+  /**
+   * When it is entirely over here: the store knows, and its machine is disposed of or handed over.
+   * Never rejects.
+   */
   get ended(): Promise<EndReason> {
     return this.#ended.promise;
   }
@@ -94,9 +72,8 @@ export class Sandbox {
   /** Null for a session sandbox, and for one that is over. */
   get stopAtMs(): number | null {
     const state = this.#state;
-    return state.kind === "running" && state.lifetime.kind === "duration"
-      ? state.lifetime.stopAtMs
-      : null;
+    const isDuration = "lifetime" in state && state.lifetime.kind === "duration";
+    return isDuration ? state.lifetime.stopAtMs : null;
   }
 
   /** @throws {SandboxError} `SANDBOX_GONE` when there is no machine (any more). */
@@ -122,7 +99,7 @@ export class Sandbox {
       await this.#takeMachine(machine, until);
     } catch (error) {
       this.request({ kind: "failed" });
-      throw this.#creationError(error, deadline);
+      throw creationError(error, this.#state, deadline);
     }
   }
 
@@ -186,7 +163,11 @@ export class Sandbox {
       throw error;
     }
     const { origin } = machine;
-    this.record("created", { from: origin.from, memoryMiB: this.memoryMiB, ...this.#lifetime() });
+    this.record("created", {
+      from: origin.from,
+      memoryMiB: this.memoryMiB,
+      stopAtMs: this.stopAtMs,
+    });
     this.log.info({ from: origin.from, phasesMs: origin.phasesMs }, "sandbox created");
   }
 
@@ -200,31 +181,11 @@ export class Sandbox {
   }
 
   async #insert(): Promise<void> {
-    const { id, region, createdAtMs, memoryMiB, labels } = this;
-    const stopAtMs = this.#lifetime().stopAtMs;
+    const { id, region, createdAtMs, memoryMiB, labels, stopAtMs } = this;
     await this.#context.store.sandboxes.insert({
       ...{ id, region, createdAtMs, memoryMiB, labels, stopAtMs },
       ...{ status: "running", stoppedAtMs: null, endReason: null },
     });
-  }
-
-  #lifetime(): { stopAtMs: number | null } {
-    const state = this.#state;
-    const isDuration = "lifetime" in state && state.lifetime.kind === "duration";
-    return { stopAtMs: isDuration ? state.lifetime.stopAtMs : null };
-  }
-
-  #creationError(error: unknown, deadline: AbortSignal): SandboxError {
-    const state = this.#state;
-    const reason = state.kind === "stopped" ? state.reason : "failed";
-    if (reason === "shutdown")
-      return new SandboxError("SHUTTING_DOWN", undefined, { cause: error });
-    if (reason === "crashed") {
-      return new SandboxError("HOST_UNAVAILABLE", "the machine failed at once", { cause: error });
-    }
-    if (error instanceof SandboxError) return error;
-    if (deadline.aborted) return new SandboxError("BOOT_TIMEOUT", undefined, { cause: error });
-    return isAbort(error) ? new SandboxError("CANCELLED") : toSandboxError(error);
   }
 
   #perform(effect: SandboxEffect): void {
@@ -287,8 +248,4 @@ export class Sandbox {
     await this.#journal.settled();
     this.#ended.resolve(reason);
   }
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
 }

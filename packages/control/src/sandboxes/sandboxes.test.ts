@@ -171,4 +171,18 @@ suite("a server that closes", () => {
     await assert.rejects(sandboxes.create(spec, never), { code: "SHUTTING_DOWN" });
     assert.deepEqual(await store.sandboxes.running(), []);
   });
+
+  test("can leave those with a duration to the next one", async () => {
+    await using store = openSqliteStore(":memory:");
+    const { host, clock, sandboxes } = open(store);
+    await sandboxes.create(spec, never);
+    const { id } = await sandboxes.create({ ...spec, stopAtMs: clock.now() + 60_000 }, never);
+    assert.deepEqual(await sandboxes.close(true), new Set([id]));
+    assert.deepEqual([...host.machines.keys()], [id]);
+    const next = open(store);
+    next.host.left.set(id, host.machine);
+    await next.sandboxes.adopt(never);
+    assert.ok(next.sandboxes.get(id).isRunning);
+    await next.sandboxes.close();
+  });
 });

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { limits, makeSandboxId, SandboxError, type SandboxId } from "@skerry/protocol";
 
 import type { EndReason, SandboxEvent, SandboxRow } from "../store/store.ts";
-import { Sandbox, type SandboxContext, type SandboxSpec } from "./sandbox.ts";
+import { Sandbox } from "./sandbox.ts";
+import type { SandboxContext, SandboxSpec } from "./spec.ts";
 
 const forgetEveryMs = 3_600_000;
 
@@ -114,14 +115,21 @@ export class Sandboxes {
     return await this.#options.store.events.list(id);
   }
 
-  /** Ends all sandboxes and takes no new ones; resolves when nothing of them is left. */
-  async close(): Promise<void> {
+  /**
+   * Ends all sandboxes and takes no new ones; resolves when nothing of them is left.
+   *
+   * @param keep Leaves those with a duration running, for the next process to {@link adopt}.
+   * @returns the sandboxes that were left running.
+   */
+  async close(keep = false): Promise<ReadonlySet<SandboxId>> {
     this.#isClosing = true;
-    const ending = [...this.#live.values()].map((sandbox) => {
-      sandbox.request({ kind: "shutdown" });
-      return sandbox.ended;
-    });
-    await Promise.all(ending);
+    const all = this.live();
+    const kept = keep
+      ? all.filter(({ isRunning, stopAtMs }) => isRunning && stopAtMs !== null)
+      : [];
+    for (const sandbox of all) sandbox.request({ kind: keep ? "hand-over" : "shutdown" });
+    await Promise.all(all.map(({ ended }) => ended));
+    return new Set(kept.map(({ id }) => id));
   }
 
   #add(sandbox: Sandbox): Sandbox {

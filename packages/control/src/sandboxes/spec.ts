@@ -1,0 +1,29 @@
+import type { HostApi } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import type { Clock } from "../clock.ts";
+import type { Store } from "../store/store.ts";
+
+/** A connection to a sandbox, as the sandbox sees it. */
+export interface SandboxClient {
+  /** Fails what waits and closes the socket. */
+  end(code: number, reason: string): void;
+}
+
+/** What a sandbox is made of, beside its id. */
+export interface SandboxSpec {
+  readonly region: string;
+  readonly memoryMiB: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Null: it ends with its creating connection. */
+  readonly stopAtMs: number | null;
+}
+
+export interface SandboxContext {
+  readonly host: HostApi;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly lifetimeMaxMs: number;
+}
