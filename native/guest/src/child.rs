@@ -87,11 +87,7 @@ impl<'a> Child<'a> {
     }
 
     /// Starts the process in a cgroup and returns its pid when exec has succeeded, else the step that failed.
-    pub fn start(
-        &mut self,
-        cgroup: Option<RawFd>,
-        pid: &AtomicI32,
-    ) -> Result<i32, (Step, io::Error)> {
+    pub fn start(&mut self, cgroup: Option<RawFd>, pid: &AtomicI32) -> Result<i32, (Step, io::Error)> {
         ignored_signals();
         self.error = 0;
         // SAFETY: `run` keeps its promises, worker threads block all signals, and the child's use of `self` has
@@ -100,12 +96,8 @@ impl<'a> Child<'a> {
         let started = started.map_err(|error| (Step::Clone, error))?;
         // The child wrote this behind the compiler's back.
         // SAFETY: both are plain fields of a live structure.
-        let (failed, error) = unsafe {
-            (
-                ptr::read_volatile(&raw const self.failed),
-                ptr::read_volatile(&raw const self.error),
-            )
-        };
+        let (failed, error) =
+            unsafe { (ptr::read_volatile(&raw const self.failed), ptr::read_volatile(&raw const self.error)) };
         match error {
             0 => Ok(started),
             error => Err((failed, io::Error::from_raw_os_error(error))),
@@ -126,24 +118,36 @@ fn candidates(command: &str, path: &str) -> io::Result<Vec<CString>> {
         .collect()
 }
 
-/// The signals that this process was started with ignored (and SIGPIPE, which the runtime ignores): exec keeps them
-/// ignored, so the child has to reset them. Read once, before the first child.
+/// The signals that this process was started with ignored (and SIGPIPE, which we ignore): exec keeps them ignored, so
+/// the child has to reset them. Read once, before the first child.
 fn ignored_signals() -> u64 {
     static IGNORED: OnceLock<u64> = OnceLock::new();
     *IGNORED.get_or_init(|| {
         let mut ignored = 0;
-        for signal in 1..=64 {
-            // SAFETY: a zeroed sigaction is valid, and the kernel fills it.
-            unsafe {
-                let mut action: libc::sigaction = std::mem::zeroed();
-                let asked = libc::sigaction(signal, ptr::null(), &mut action);
-                if asked == 0 && action.sa_sigaction == libc::SIG_IGN {
-                    ignored |= 1 << (signal - 1);
-                }
+        for signal in 1..=SIGNALS {
+            let mut action = Action::default();
+            // SAFETY: the kernel fills the structure, which has its form.
+            let asked = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, 0, &mut action, SIGNAL_SET_BYTES) };
+            if asked == 0 && action.handler == libc::SIG_IGN {
+                ignored |= 1 << (signal - 1);
             }
         }
         ignored
     })
+}
+
+const SIGNALS: i32 = 64;
+const SIGNAL_SET_BYTES: usize = 8;
+
+/// The kernel's `sigaction`. The C library's function refuses the signals that it keeps for itself, and those may be
+/// ignored like any other.
+#[repr(C)]
+#[derive(Default)]
+struct Action {
+    handler: usize,
+    flags: u64,
+    restorer: usize,
+    mask: u64,
 }
 
 /// The child. It shares the parent's memory, on a stack of its own.
@@ -201,11 +205,11 @@ unsafe fn steps(child: &mut Child<'_>) -> Step {
 
 unsafe fn reset_signals() {
     let ignored = ignored_signals();
-    // SAFETY: zeroed structures are valid; SIG_DFL is zero.
+    let default = Action::default();
+    // SAFETY: the structure has the kernel's form, and all zeroes are SIG_DFL; a zeroed set of signals is empty.
     unsafe {
-        let default: libc::sigaction = std::mem::zeroed();
-        for signal in (1..=64).filter(|signal| ignored & (1 << (signal - 1)) != 0) {
-            libc::sigaction(signal, &default, ptr::null_mut());
+        for signal in (1..=SIGNALS).filter(|signal| ignored & (1 << (signal - 1)) != 0) {
+            libc::syscall(libc::SYS_rt_sigaction, signal, &default, 0, SIGNAL_SET_BYTES);
         }
         let none: libc::sigset_t = std::mem::zeroed();
         libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());

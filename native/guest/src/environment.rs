@@ -22,10 +22,7 @@ pub struct Environment {
 impl Environment {
     /// What a sandbox starts with.
     pub fn new(home: &str) -> Self {
-        let mut environment = Environment {
-            variables: Arc::default(),
-            bytes: 0,
-        };
+        let mut environment = Environment { variables: Arc::default(), bytes: 0 };
         for (key, value) in [
             ("PATH", DEFAULT_PATH),
             ("HOME", home),

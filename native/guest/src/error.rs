@@ -23,10 +23,7 @@ impl GuestError {
     pub fn system(number: i32, doing: impl fmt::Display) -> Self {
         GuestError {
             errno: errno::name(number).map(str::to_string),
-            message: bounded(format!(
-                "{} (os error {number}): {doing}",
-                errno::text(number)
-            )),
+            message: bounded(format!("{} (os error {number}): {doing}", errno::text(number))),
         }
     }
 
@@ -40,10 +37,7 @@ impl GuestError {
 
     /// A request that no system call was made for, with what is wrong about it.
     pub fn invalid(message: impl fmt::Display) -> Self {
-        GuestError {
-            errno: None,
-            message: bounded(message.to_string()),
-        }
+        GuestError { errno: None, message: bounded(message.to_string()) }
     }
 }
 
@@ -81,10 +75,7 @@ mod tests {
     fn a_system_error_has_its_name_number_and_deed() {
         let error = GuestError::system(libc::ENOENT, "stat '/nope'");
         assert_eq!(error.errno.as_deref(), Some("ENOENT"));
-        assert_eq!(
-            error.message,
-            "No such file or directory (os error 2): stat '/nope'"
-        );
+        assert_eq!(error.message, "No such file or directory (os error 2): stat '/nope'");
     }
 
     #[test]

@@ -91,7 +91,7 @@ mod tests {
             account.arrived(1000).unwrap();
             granted += account.handed_on(1000).map_or(0, u64::from);
         }
-        assert_eq!(account.window, WINDOW_BYTES - 1_000_000 + granted);
+        assert_eq!(account.window + 1_000_000, WINDOW_BYTES + granted);
         assert!(account.window + account.owed == WINDOW_BYTES);
         assert!(account.owed < GRANT_BYTES);
     }

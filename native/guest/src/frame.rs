@@ -40,41 +40,15 @@ mod kind {
 /// One frame; the bytes are borrowed from where it was read, or are yet to be copied to where it is written.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Frame<'a> {
-    Request {
-        channel: u32,
-        json: &'a [u8],
-    },
-    Response {
-        channel: u32,
-        json: &'a [u8],
-    },
-    Event {
-        channel: u32,
-        json: &'a [u8],
-    },
-    Data {
-        channel: u32,
-        stream: u8,
-        bytes: &'a [u8],
-    },
-    End {
-        channel: u32,
-        stream: u8,
-    },
-    Credit {
-        channel: u32,
-        stream: u8,
-        bytes: u32,
-    },
-    Cancel {
-        channel: u32,
-    },
-    Close {
-        channel: u32,
-    },
-    Hello {
-        json: &'a [u8],
-    },
+    Request { channel: u32, json: &'a [u8] },
+    Response { channel: u32, json: &'a [u8] },
+    Event { channel: u32, json: &'a [u8] },
+    Data { channel: u32, stream: u8, bytes: &'a [u8] },
+    End { channel: u32, stream: u8 },
+    Credit { channel: u32, stream: u8, bytes: u32 },
+    Cancel { channel: u32 },
+    Close { channel: u32 },
+    Hello { json: &'a [u8] },
 }
 
 /// The peer broke the protocol: nothing that follows can be understood.
@@ -94,22 +68,11 @@ impl Frame<'_> {
             Frame::Request { channel, json } => put(out, kind::REQUEST, channel, &[json]),
             Frame::Response { channel, json } => put(out, kind::RESPONSE, channel, &[json]),
             Frame::Event { channel, json } => put(out, kind::EVENT, channel, &[json]),
-            Frame::Data {
-                channel,
-                stream,
-                bytes,
-            } => put(out, kind::DATA, channel, &[&[stream], bytes]),
+            Frame::Data { channel, stream, bytes } => put(out, kind::DATA, channel, &[&[stream], bytes]),
             Frame::End { channel, stream } => put(out, kind::END, channel, &[&[stream]]),
-            Frame::Credit {
-                channel,
-                stream,
-                bytes,
-            } => put(
-                out,
-                kind::CREDIT,
-                channel,
-                &[&[stream], &bytes.to_le_bytes()],
-            ),
+            Frame::Credit { channel, stream, bytes } => {
+                put(out, kind::CREDIT, channel, &[&[stream], &bytes.to_le_bytes()])
+            }
             Frame::Cancel { channel } => put(out, kind::CANCEL, channel, &[]),
             Frame::Close { channel } => put(out, kind::CLOSE, channel, &[]),
             Frame::Hello { json } => put(out, kind::HELLO, 0, &[MAGIC, json]),
@@ -147,20 +110,11 @@ const READ_BYTES: usize = 64 * 1024;
 const BUFFER_BYTES: usize = 2 * READ_BYTES;
 
 /// Cuts a byte stream into frames. It holds at most one incomplete frame, whose length it checks before it waits for the rest.
+#[derive(Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Decoder {
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-        }
-    }
 }
 
 impl Decoder {
@@ -233,10 +187,7 @@ fn checked_total(head: &[u8]) -> Result<usize, Violation> {
         return Err(Violation(format!("frame length {length} is too short")));
     };
     if payload < least || payload > most {
-        return Err(Violation(format!(
-            "a frame of kind {} cannot have {payload} bytes of payload",
-            head[4]
-        )));
+        return Err(Violation(format!("a frame of kind {} cannot have {payload} bytes of payload", head[4])));
     }
     Ok(4 + length)
 }
@@ -258,34 +209,16 @@ fn parse(whole: &[u8]) -> Result<Frame<'_>, Violation> {
     let channel = u32::from_le_bytes([whole[5], whole[6], whole[7], whole[8]]);
     let payload = &whole[HEADER_BYTES..];
     if (kind == kind::HELLO) != (channel == 0) {
-        return Err(Violation(format!(
-            "a frame of kind {kind} cannot be on channel {channel}"
-        )));
+        return Err(Violation(format!("a frame of kind {kind} cannot be on channel {channel}")));
     }
     Ok(match kind {
-        kind::REQUEST => Frame::Request {
-            channel,
-            json: payload,
-        },
-        kind::RESPONSE => Frame::Response {
-            channel,
-            json: payload,
-        },
-        kind::EVENT => Frame::Event {
-            channel,
-            json: payload,
-        },
+        kind::REQUEST => Frame::Request { channel, json: payload },
+        kind::RESPONSE => Frame::Response { channel, json: payload },
+        kind::EVENT => Frame::Event { channel, json: payload },
         kind::CANCEL => Frame::Cancel { channel },
         kind::CLOSE => Frame::Close { channel },
-        kind::DATA => Frame::Data {
-            channel,
-            stream: stream(payload)?,
-            bytes: &payload[1..],
-        },
-        kind::END => Frame::End {
-            channel,
-            stream: stream(payload)?,
-        },
+        kind::DATA => Frame::Data { channel, stream: stream(payload)?, bytes: &payload[1..] },
+        kind::END => Frame::End { channel, stream: stream(payload)? },
         kind::CREDIT => Frame::Credit {
             channel,
             stream: stream(payload)?,

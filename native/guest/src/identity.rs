@@ -19,11 +19,7 @@ pub struct Identity {
 
 impl Identity {
     pub fn root() -> Self {
-        Identity {
-            uid: 0,
-            gid: 0,
-            groups: vec![0],
-        }
+        Identity { uid: 0, gid: 0, groups: vec![0] }
     }
 }
 
@@ -47,11 +43,7 @@ const GROUPS_MAX: usize = 65_536;
 
 impl SandboxUser {
     pub fn new(uid: u32, gid: u32, is_switched: bool) -> Self {
-        let identity = Identity {
-            uid,
-            gid,
-            groups: vec![gid],
-        };
+        let identity = Identity { uid, gid, groups: vec![gid] };
         SandboxUser {
             uid,
             gid,
@@ -80,17 +72,12 @@ impl SandboxUser {
         if !self.is_switched {
             return Arc::clone(&current.1);
         }
-        let version = std::fs::metadata("/etc/group")
-            .ok()
-            .map(|file| (file.ino(), file.mtime(), file.mtime_nsec(), file.size()));
+        let version =
+            std::fs::metadata("/etc/group").ok().map(|file| (file.ino(), file.mtime(), file.mtime_nsec(), file.size()));
         if version.is_some() && version != current.0 {
             let groups = read_groups(self.name, self.gid).unwrap_or_else(|_| vec![self.gid]);
             current.0 = version;
-            current.1 = Arc::new(Identity {
-                uid: self.uid,
-                gid: self.gid,
-                groups,
-            });
+            current.1 = Arc::new(Identity { uid: self.uid, gid: self.gid, groups });
             self.generation.fetch_add(1, Ordering::Release);
         }
         Arc::clone(&current.1)
@@ -113,31 +100,20 @@ impl SandboxUser {
         // The C library's setgroups would change every thread, so these are the bare system calls.
         // SAFETY: the pointer and length are those of a live vector.
         unsafe {
-            libc::syscall(
-                libc::SYS_setgroups,
-                identity.groups.len(),
-                identity.groups.as_ptr(),
-            );
+            libc::syscall(libc::SYS_setgroups, identity.groups.len(), identity.groups.as_ptr());
             libc::syscall(libc::SYS_setfsgid, identity.gid as libc::c_long);
             libc::syscall(libc::SYS_setfsuid, identity.uid as libc::c_long);
         }
         // These calls report no failure, so ask: a thread that is still root must not go on.
         // SAFETY: an invalid id changes nothing and returns the present one.
         let now = unsafe { libc::syscall(libc::SYS_setfsuid, -1 as libc::c_long) };
-        assert!(
-            now == identity.uid as libc::c_long,
-            "cannot take on the file-system identity of uid {}",
-            identity.uid
-        );
+        assert!(now == identity.uid as libc::c_long, "cannot take on the file-system identity of uid {}", identity.uid);
         ASSUMED.set(generation);
     }
 }
 
 fn read_groups(user: &str, gid: u32) -> io::Result<Vec<u32>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open("/etc/group")?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open("/etc/group")?;
     let mut bytes = Vec::new();
     if file.metadata()?.is_file() {
         file.take(GROUP_FILE_BYTES_MAX).read_to_end(&mut bytes)?;

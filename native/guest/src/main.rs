@@ -3,7 +3,7 @@
 //! There is no Rust `main`: the runtime's start-up opens `/dev/null` when a standard descriptor is closed and aborts when
 //! it cannot, which is how the first process of a machine without a console would end.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 mod boot;
 mod bytes;
@@ -36,7 +36,9 @@ mod spawn;
 mod stats;
 mod sys;
 
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::c_int;
+#[cfg(not(test))]
+use std::ffi::{c_char, CStr};
 
 use options::Command;
 

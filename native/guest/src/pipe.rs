@@ -13,7 +13,10 @@ use crate::sys;
 /// What a turn of a [`Pipe`] brought.
 pub enum Pulled {
     /// So many bytes; whether there may be more now.
-    Content { bytes: usize, more: bool },
+    Content {
+        bytes: usize,
+        more: bool,
+    },
     /// Nothing until the poller says so.
     Nothing,
     /// End of file.

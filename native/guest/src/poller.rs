@@ -63,22 +63,10 @@ impl Poller {
     pub fn wait(&self, timeout_ms: i32) -> Vec<Ready> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX];
         // SAFETY: the kernel writes at most EVENTS_MAX events.
-        let count = unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                events.as_mut_ptr(),
-                EVENTS_MAX as i32,
-                timeout_ms,
-            )
-        };
+        let count =
+            unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), EVENTS_MAX as i32, timeout_ms) };
         // -1 is an interruption by a signal, for example of a debugger: the caller comes round again.
         let count = usize::try_from(count).unwrap_or(0);
-        events[..count]
-            .iter()
-            .map(|event| Ready {
-                token: event.u64,
-                events: event.events,
-            })
-            .collect()
+        events[..count].iter().map(|event| Ready { token: event.u64, events: event.events }).collect()
     }
 }

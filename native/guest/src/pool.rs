@@ -22,12 +22,8 @@ pub struct Completions<D> {
 impl<D> Completions<D> {
     pub fn new() -> io::Result<Arc<Self>> {
         // SAFETY: no pointers.
-        let wake =
-            sys::check_fd(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        Ok(Arc::new(Completions {
-            done: Mutex::new(Vec::new()),
-            wake,
-        }))
+        let wake = sys::check_fd(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        Ok(Arc::new(Completions { done: Mutex::new(Vec::new()), wake }))
     }
 
     /// Everything done since the last time.
@@ -81,10 +77,7 @@ impl<D: Send + 'static> Pool<D> {
     ) -> io::Result<Self> {
         let mut pool = Pool {
             shared: Arc::new(Shared {
-                queue: Mutex::new(Queue {
-                    jobs: VecDeque::new(),
-                    idle: 0,
-                }),
+                queue: Mutex::new(Queue { jobs: VecDeque::new(), idle: 0 }),
                 work: Condvar::new(),
                 completions,
                 before_each: Box::new(before_each),
@@ -111,9 +104,7 @@ impl<D: Send + 'static> Pool<D> {
 
     fn start_thread(&mut self) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn(move || shared.work())?;
+        thread::Builder::new().stack_size(STACK_BYTES).spawn(move || shared.work())?;
         self.threads += 1;
         Ok(())
     }

@@ -144,9 +144,11 @@ impl Port {
 
 /// The device of the port with our name; the first port when the names cannot be read.
 fn virtio_device() -> PathBuf {
-    let named = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten().find(|port| {
-        fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim_end() == PORT_NAME)
-    });
+    let named = fs::read_dir("/sys/class/virtio-ports")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .find(|port| fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim_end() == PORT_NAME));
     match named {
         Some(port) => PathBuf::from("/dev").join(port.file_name()),
         None => PathBuf::from("/dev/vport0p1"),

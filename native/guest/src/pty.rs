@@ -28,12 +28,7 @@ pub fn open(size: Size) -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Tells the terminal its size; its foreground processes get SIGWINCH when it differs.
 pub fn resize(master: &impl AsRawFd, size: Size) -> io::Result<()> {
-    let size = libc::winsize {
-        ws_row: size.rows,
-        ws_col: size.cols,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
+    let size = libc::winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the structure lives through the call.
     check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ as _, &size) })?;
     Ok(())

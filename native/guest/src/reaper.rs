@@ -48,9 +48,9 @@ impl Signals {
         let mut must_stop = false;
         while let Ok(count) = sys::read(self.fd.as_raw_fd(), &mut records) {
             // The signal's number is the first field, a u32.
-            let numbers = records[..count].chunks_exact(SIZE).map(|record| {
-                i32::from_ne_bytes([record[0], record[1], record[2], record[3]])
-            });
+            let numbers = records[..count]
+                .chunks_exact(SIZE)
+                .map(|record| i32::from_ne_bytes([record[0], record[1], record[2], record[3]]));
             must_stop |= numbers.into_iter().any(|number| number != libc::SIGCHLD);
             if count < records.len() {
                 break;

@@ -6,9 +6,7 @@ pub fn number(name: &str) -> Option<i32> {
         return Some(row.0);
     }
     let offset: i32 = name.strip_prefix("SIGRTMIN+")?.parse().ok()?;
-    (0..=REAL_TIME_LAST - REAL_TIME_FIRST)
-        .contains(&offset)
-        .then_some(REAL_TIME_FIRST + offset)
+    (0..=REAL_TIME_LAST - REAL_TIME_FIRST).contains(&offset).then_some(REAL_TIME_FIRST + offset)
 }
 
 /// The name of a signal's number.

@@ -73,21 +73,13 @@ pub struct Spawned {
 
 pub enum SpawnedIo {
     /// Standard input, output and error, where they are piped.
-    Pipes {
-        stdin: Option<OwnedFd>,
-        outputs: [Option<OwnedFd>; 2],
-    },
+    Pipes { stdin: Option<OwnedFd>, outputs: [Option<OwnedFd>; 2] },
     /// The master side of a pseudo-terminal, for both directions.
     Pty(OwnedFd),
 }
 
 /// Starts the process and returns when exec has succeeded, or says why it has not.
-pub fn spawn(
-    config: &Config,
-    params: SpawnParams,
-    inherited: &Variables,
-    pid: &AtomicI32,
-) -> Answer<Spawned> {
+pub fn spawn(config: &Config, params: SpawnParams, inherited: &Variables, pid: &AtomicI32) -> Answer<Spawned> {
     check_texts(&params)?;
     let variables = variables(&params, inherited);
     let identity = match params.user {
@@ -116,10 +108,7 @@ pub fn spawn(
             let given = params.cwd.as_deref().unwrap_or(&config.home);
             Err(GuestError::from_io(&error, format!("chdir '{given}'")))
         }
-        Err((_, error)) => Err(GuestError::from_io(
-            &error,
-            format!("spawn '{}'", params.command),
-        )),
+        Err((_, error)) => Err(GuestError::from_io(&error, format!("spawn '{}'", params.command))),
     }
 }
 
@@ -131,14 +120,9 @@ fn check_texts(params: &SpawnParams) -> Answer<()> {
     if params.command.contains('\0') || texts.any(|text| text.contains('\0')) {
         return Err(GuestError::invalid("command, args and cwd cannot contain NUL"));
     }
-    params
-        .env
-        .iter()
-        .try_for_each(|(key, value)| environment::check(key, value))?;
+    params.env.iter().try_for_each(|(key, value)| environment::check(key, value))?;
     match &params.pty {
-        Some(PtyParams {
-            term: Some(term), ..
-        }) => environment::check("TERM", term),
+        Some(PtyParams { term: Some(term), .. }) => environment::check("TERM", term),
         _ => Ok(()),
     }
 }
@@ -158,11 +142,7 @@ fn variables(params: &SpawnParams, inherited: &Variables) -> Variables {
             Some(term) => drop(variables.insert("TERM".into(), term.clone())),
             // A terminal without a TERM is one that no program can draw on.
             None if params.clear_env => {}
-            None => drop(
-                variables
-                    .entry("TERM".into())
-                    .or_insert_with(|| "xterm-256color".into()),
-            ),
+            None => drop(variables.entry("TERM".into()).or_insert_with(|| "xterm-256color".into())),
         }
     }
     for (key, value) in &params.env {
@@ -174,10 +154,7 @@ fn variables(params: &SpawnParams, inherited: &Variables) -> Variables {
 /// The child's three descriptors, and our ends.
 fn open_io(config: &Config, params: &SpawnParams) -> io::Result<([OwnedFd; 3], SpawnedIo)> {
     if let Some(size) = &params.pty {
-        let size = Size {
-            rows: size.rows,
-            cols: size.cols,
-        };
+        let size = Size { rows: size.rows, cols: size.cols };
         let (master, slave) = pty::open(size)?;
         if config.user.is_switched() && params.user == User::Sandbox {
             give_to(slave.as_raw_fd(), config.user.uid())?;
@@ -188,10 +165,7 @@ fn open_io(config: &Config, params: &SpawnParams) -> io::Result<([OwnedFd; 3], S
     let (stdin_child, stdin) = open_end(params.stdin, true)?;
     let (stdout_child, stdout) = open_end(params.stdout, false)?;
     let (stderr_child, stderr) = open_end(params.stderr, false)?;
-    let io = SpawnedIo::Pipes {
-        stdin,
-        outputs: [stdout, stderr],
-    };
+    let io = SpawnedIo::Pipes { stdin, outputs: [stdout, stderr] };
     Ok(([stdin_child, stdout_child, stderr_child], io))
 }
 
@@ -205,11 +179,7 @@ fn open_end(stdio: Stdio, child_reads: bool) -> io::Result<(OwnedFd, Option<Owne
         }
         Stdio::Piped => {
             let (read_end, write_end) = pipe()?;
-            let (theirs, ours) = if child_reads {
-                (read_end, write_end)
-            } else {
-                (write_end, read_end)
-            };
+            let (theirs, ours) = if child_reads { (read_end, write_end) } else { (write_end, read_end) };
             sys::set_nonblocking(&ours)?;
             Ok((theirs, Some(ours)))
         }

@@ -66,11 +66,7 @@ pub fn set_nonblocking(fd: &impl AsRawFd) -> io::Result<()> {
     // SAFETY: fcntl with these commands takes no pointer.
     unsafe {
         let flags = check(libc::fcntl(fd.as_raw_fd(), libc::F_GETFL))? as i32;
-        check(libc::fcntl(
-            fd.as_raw_fd(),
-            libc::F_SETFL,
-            flags | libc::O_NONBLOCK,
-        ))?;
+        check(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK))?;
     }
     Ok(())
 }
@@ -91,8 +87,7 @@ pub fn random(into: &mut [u8]) -> io::Result<()> {
     while at < into.len() {
         at += retry(|| {
             // SAFETY: the pointer and length are those of a live slice.
-            let count =
-                unsafe { libc::getrandom(into[at..].as_mut_ptr().cast(), into.len() - at, 0) };
+            let count = unsafe { libc::getrandom(into[at..].as_mut_ptr().cast(), into.len() - at, 0) };
             check(count as i64).map(|count| count as usize)
         })?;
     }

@@ -17,13 +17,8 @@ pub fn copy(from: &str, to: &str) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     let mode = kind.mode() & 0o7777;
-    let mut target = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(mode)
-        .custom_flags(flags)
-        .open(to)?;
+    let mut target =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(mode).custom_flags(flags).open(to)?;
     let existing = target.metadata()?;
     // Onto itself it would be emptied before it is read.
     if (existing.dev(), existing.ino()) == (kind.dev(), kind.ino()) {

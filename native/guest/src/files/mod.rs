@@ -88,8 +88,21 @@ struct SetTimes {
 pub fn is_method(name: &str) -> bool {
     matches!(
         name,
-        "stat" | "lstat" | "mkdir" | "remove" | "rename" | "copy" | "chmod" | "chown" | "link"
-            | "symlink" | "readLink" | "realPath" | "makeTemp" | "truncate" | "utime"
+        "stat"
+            | "lstat"
+            | "mkdir"
+            | "remove"
+            | "rename"
+            | "copy"
+            | "chmod"
+            | "chown"
+            | "link"
+            | "symlink"
+            | "readLink"
+            | "realPath"
+            | "makeTemp"
+            | "truncate"
+            | "utime"
     )
 }
 
@@ -196,11 +209,7 @@ fn make_directory(path: &str, recursive: bool, mode: u32) -> io::Result<()> {
 }
 
 fn truncate(path: &str, length: u64) -> io::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?
-        .set_len(length)
+    OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?.set_len(length)
 }
 
 fn set_times(path: &str, atime_ms: f64, mtime_ms: f64) -> io::Result<()> {
@@ -219,10 +228,7 @@ fn time_spec(ms: f64) -> io::Result<libc::timespec> {
     }
     let seconds = (ms / 1000.0).floor();
     let nanoseconds = ((ms - seconds * 1000.0) * 1e6).round().min(999_999_999.0);
-    Ok(libc::timespec {
-        tv_sec: seconds as i64,
-        tv_nsec: nanoseconds as i64,
-    })
+    Ok(libc::timespec { tv_sec: seconds as i64, tv_nsec: nanoseconds as i64 })
 }
 
 #[cfg(test)]

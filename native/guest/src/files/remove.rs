@@ -113,11 +113,7 @@ impl Level {
             let fd: OwnedFd = check_fd(libc::openat(parent, name.as_ptr(), flags))?;
             let directory = NonNull::new(libc::fdopendir(fd.as_raw_fd())).ok_or_else(io::Error::last_os_error)?;
             let _ = fd.into_raw_fd();
-            Ok(Level {
-                directory,
-                name: name.to_owned(),
-                removed_any: false,
-            })
+            Ok(Level { directory, name: name.to_owned(), removed_any: false })
         }
     }
 

@@ -69,11 +69,7 @@ pub fn open_file(home: &str, params: ReadParams) -> Answer<Source> {
 pub fn open_directory(home: &str, params: ReadParams) -> Answer<Source> {
     let given = params.path.0;
     let entries = fs::read_dir(paths::resolve(home, &given)).doing(format!("readdir '{given}'"))?;
-    Ok(Source::Directory {
-        entries,
-        given,
-        line: Vec::new(),
-    })
+    Ok(Source::Directory { entries, given, line: Vec::new() })
 }
 
 impl Source {
@@ -81,9 +77,7 @@ impl Source {
     pub fn read(self, mut content: Vec<u8>, most: usize) -> Portion {
         let rest = match self {
             Source::File { file, given } => read_file(file, given, &mut content, most),
-            Source::Directory { entries, given, line } => {
-                list_directory(entries, given, line, &mut content, most)
-            }
+            Source::Directory { entries, given, line } => list_directory(entries, given, line, &mut content, most),
         };
         Portion { content, rest }
     }
@@ -196,11 +190,7 @@ impl Target {
 
 /// Whether the file became ready within [`PATIENCE_MS`].
 fn wait_for(file: &File, events: i16) -> bool {
-    let mut poll = libc::pollfd {
-        fd: file.as_raw_fd(),
-        events,
-        revents: 0,
-    };
+    let mut poll = libc::pollfd { fd: file.as_raw_fd(), events, revents: 0 };
     // SAFETY: one structure that lives through the call.
     unsafe { libc::poll(&mut poll, 1, PATIENCE_MS) > 0 }
 }

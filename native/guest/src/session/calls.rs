@@ -65,7 +65,8 @@ impl Guest {
             return Err(Violation(format!("channel {number} after {}", self.last_channel)));
         }
         self.last_channel = number;
-        let request: Request = serde_json::from_slice(json).map_err(|error| Violation(format!("a request: {error}")))?;
+        let request: Request =
+            serde_json::from_slice(json).map_err(|error| Violation(format!("a request: {error}")))?;
         if !request.params.get().starts_with('{') {
             return Err(Violation("params that are no object".into()));
         }
@@ -89,13 +90,14 @@ impl Guest {
             "wait" => self.wait(ticket, &params),
             "kill" => self.answer_now(ticket, &params, Self::kill),
             "resize" => self.answer_now(ticket, &params, Self::resize),
-            "env.get" => self.answer_now(ticket, &params, |guest, OnKey { key }| Ok(json!(guest.environment.get(&key)))),
+            "env.get" => {
+                self.answer_now(ticket, &params, |guest, OnKey { key }| Ok(json!(guest.environment.get(&key))))
+            }
             "env.set" => self.answer_now(ticket, &params, |guest, SetVariable { key, value }| {
                 guest.environment.set(&key, &value).map(|()| json!({}))
             }),
-            "env.delete" => self.answer_now(ticket, &params, |guest, OnKey { key }| {
-                guest.environment.delete(&key).map(|()| json!({}))
-            }),
+            "env.delete" => self
+                .answer_now(ticket, &params, |guest, OnKey { key }| guest.environment.delete(&key).map(|()| json!({}))),
             "env.all" => self.answer(ticket, Ok(json!(self.environment.all()))),
             "fs.umask" => self.answer_now(ticket, &params, |_, Umask { mask }| Ok(json!(umask(mask)))),
             "dial" => self.dial(ticket, &params),

@@ -132,10 +132,8 @@ impl Guest {
     /// Gives up what has not been connected in time.
     pub(super) fn expire_dials(&mut self, now: Instant) {
         while let Some((deadline, ticket)) = self.dial_deadlines.front().copied() {
-            let is_over = match self.channel_of(ticket).map(|channel| &channel.body) {
-                Some(Body::Dialing(_) | Body::Pending) => false,
-                _ => true,
-            };
+            let body = self.channel_of(ticket).map(|channel| &channel.body);
+            let is_over = !matches!(body, Some(Body::Dialing(_) | Body::Pending));
             if !is_over && deadline > now {
                 return;
             }

@@ -263,7 +263,8 @@ impl Guest {
         if let Some(number) = channel {
             self.outbox.event(number, json!({ "exit": exit.to_json() }));
         }
-        let waiting = self.channels.iter().filter(|(_, channel)| matches!(channel.body, Body::Waiting(pid) if pid == ended.pid));
+        let waiting =
+            self.channels.iter().filter(|(_, channel)| matches!(channel.body, Body::Waiting(pid) if pid == ended.pid));
         for number in waiting.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.answer(self.ticket(number), Ok(exit.to_json()));
         }

@@ -36,7 +36,9 @@ impl Guest {
     /// Begins the next step if there is credit and memory for it, and lines up what waits to be sent.
     pub(super) fn advance_reading(&mut self, number: u32) {
         let ticket = self.ticket(number);
-        let Some(Channel { body: Body::Reading(reading), sending, .. }) = self.channels.get_mut(&number) else { return };
+        let Some(Channel { body: Body::Reading(reading), sending, .. }) = self.channels.get_mut(&number) else {
+            return;
+        };
         let credit = sending[0].available();
         let waiting = reading.waiting();
         let has_something = waiting > 0 && credit > 0 || waiting == 0 && reading.ending.is_some();
@@ -81,7 +83,9 @@ impl Guest {
 
     /// The turn of a file: one frame of what waits, or its end.
     pub(super) fn take_portion(&mut self, number: u32) {
-        let Some(Channel { body: Body::Reading(reading), sending, .. }) = self.channels.get_mut(&number) else { return };
+        let Some(Channel { body: Body::Reading(reading), sending, .. }) = self.channels.get_mut(&number) else {
+            return;
+        };
         reading.is_queued = false;
         let Some(portion) = reading.portions.pop_front() else {
             let ending = reading.ending.take();
