@@ -9,6 +9,7 @@ import { Sandboxes } from "./sandboxes/sandboxes.ts";
 import type { Store } from "./store/store.ts";
 import { Tokens } from "./tokens/tokens.ts";
 
+/** What a control plane is built from. */
 export interface ControlOptions {
   readonly host: HostApi;
   readonly store: Store;

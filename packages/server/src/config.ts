@@ -27,8 +27,10 @@ export interface ServeConfig {
 }
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+/** How much the log tells. */
 export type LogLevel = (typeof logLevels)[number];
 
+/** What `skerry serve --help` prints. */
 export const usage = `usage: skerry serve [options]
 
   --home DIR             where state lives (SKERRY_HOME)

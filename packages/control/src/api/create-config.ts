@@ -2,6 +2,7 @@ import { CreateConfig, Labels, limits, SandboxError } from "@skerry/protocol";
 
 import type { SandboxSpec } from "../sandboxes/spec.ts";
 
+/** What this server allows. */
 export interface CreateRules {
   readonly nowMs: number;
   readonly lifetimeMaxMs: number;

@@ -10,6 +10,11 @@ export function makeTraceId(): string {
   return randomBytes(16).toString("hex");
 }
 
+/** What of a URL is told in logs and errors: no query, and not more than anybody wants to read. */
+export function loggablePath(url: string): string {
+  return (url.split("?")[0] ?? "").slice(0, 200);
+}
+
 /** The answer that says how a request failed. */
 export function errorResponse(error: SandboxError): Response {
   return Response.json(error.toBody(), { status: error.status });

@@ -33,6 +33,7 @@ export async function readStatus(_request: Request, context: ApiContext): Promis
   return Response.json({ version, regions, sandboxes: { count, max }, host: host.status() });
 }
 
+/** A sandbox as lists tell of it. */
 export function summaryOf(row: SandboxRow): SandboxSummary {
   const { id, region, status, labels, memoryMiB } = row;
   return {

@@ -1,6 +1,7 @@
 import { paths, SandboxError } from "@skerry/protocol";
 
 import type { ApiContext } from "./context.ts";
+import { loggablePath } from "./http.ts";
 import { listEvents, listSandboxes, readStatus } from "./reading.ts";
 import { describeSandbox, extendSandbox, killSandbox } from "./sandbox-routes.ts";
 
@@ -54,7 +55,7 @@ export async function answer(request: Request, context: ApiContext): Promise<Res
     if (match !== null) return await route(request, context, match[1] ?? "");
   }
   if (later.some((path) => path.test(pathname))) {
-    throw new SandboxError("NOT_IMPLEMENTED", pathname);
+    throw new SandboxError("NOT_IMPLEMENTED", loggablePath(pathname));
   }
-  throw new SandboxError("NOT_FOUND", `${request.method} ${pathname}`);
+  throw new SandboxError("NOT_FOUND", `${request.method} ${loggablePath(pathname)}`);
 }

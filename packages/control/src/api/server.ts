@@ -7,7 +7,14 @@ import { limits, toSandboxError, type SandboxError } from "@skerry/protocol";
 import { authorize } from "./authorize.ts";
 import { answerParseError } from "./client-error.ts";
 import type { ApiContext } from "./context.ts";
-import { errorResponse, makeTraceId, sendResponse, toRequest, urlOf } from "./http.ts";
+import {
+  errorResponse,
+  loggablePath,
+  makeTraceId,
+  sendResponse,
+  toRequest,
+  urlOf,
+} from "./http.ts";
 import { answer } from "./routes.ts";
 import { Upgrades } from "./upgrades.ts";
 
@@ -73,7 +80,7 @@ export class ApiServer {
     response.on("error", (error) => log.debug({ err: error, traceId }, "response not sent"));
     await sendResponse(result, traceId, response);
     const { method, url = "" } = message;
-    const [path] = url.split("?");
+    const path = loggablePath(url);
     const durationMs = clock.now() - startedMs;
     log.info({ traceId, method, path, status: result.status, durationMs }, "request finished");
   }

@@ -10,7 +10,7 @@ import type { Sandbox } from "../sandboxes/sandbox.ts";
 import { authorize } from "./authorize.ts";
 import type { ApiContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
-import { refuseUpgrade, urlOf } from "./http.ts";
+import { loggablePath, refuseUpgrade, urlOf } from "./http.ts";
 import { readId } from "./read-id.ts";
 
 /** A request to become a WebSocket. */
@@ -54,7 +54,7 @@ export class Upgrades {
     const startedMs = clock.now();
     const gone = watch(socket);
     const finished = (status: number, sandboxId?: string): void => {
-      const [path] = (message.url ?? "").split("?");
+      const path = loggablePath(message.url ?? "");
       const durationMs = clock.now() - startedMs;
       log.info({ traceId, path, status, durationMs, sandboxId }, "upgrade finished");
     };
@@ -91,7 +91,7 @@ export class Upgrades {
       return { sandbox: await this.#create(message, gone), isOwner: true };
     }
     const [, id] = connectPath.exec(pathname) ?? [];
-    if (id === undefined) throw new SandboxError("NOT_FOUND", pathname);
+    if (id === undefined) throw new SandboxError("NOT_FOUND", loggablePath(pathname));
     return { sandbox: this.#context.sandboxes.get(readId(id)), isOwner: false };
   }
 

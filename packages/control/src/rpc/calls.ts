@@ -32,6 +32,10 @@ export class Call {
   }
 }
 
+/** Calls that end others, which must get through when there are too many others. */
+const endings: ReadonlySet<string> = new Set(["abort", "processKill"]);
+const endingCallsMax = 64;
+
 const source: IntakeSource = { name: "calls" };
 
 /** The calls of one connection: how many run, how much they weigh, and which one an `abort` means. */
@@ -46,7 +50,8 @@ export class Calls {
 
   /** @throws {CallFailure} when the connection has too many calls under way. */
   begin(id: RpcId | null, method: string, bytes: number): Call {
-    if (this.#live.size >= limits.clientCallsMax) {
+    const most = limits.clientCallsMax + (endings.has(method) ? endingCallsMax : 0);
+    if (this.#live.size >= most) {
       const message = `More than ${limits.clientCallsMax} calls at the same time on one connection.`;
       throw tooMuch("TOO_MANY_CALLS", message);
     }

@@ -16,6 +16,7 @@ import { Processes } from "./processes.ts";
 import { IncomingStreams } from "./streams/incoming.ts";
 import { OutgoingStreams } from "./streams/outgoing.ts";
 
+/** Who is connected to what. */
 export interface ConnectionOptions {
   readonly sandbox: Sandbox;
   readonly clock: Clock;

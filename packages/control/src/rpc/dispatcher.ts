@@ -26,6 +26,7 @@ import type { Processes } from "./processes.ts";
 import type { IncomingStreams } from "./streams/incoming.ts";
 import type { OutgoingStreams } from "./streams/outgoing.ts";
 
+/** The parts of a connection that calls work with. */
 export interface DispatcherOptions {
   readonly guest: Guest;
   readonly outbox: Outbox;

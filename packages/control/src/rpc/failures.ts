@@ -24,7 +24,7 @@ export class CallFailure extends Error {
   }
 }
 
-/** The caller's parameters do not fit. Clients take the shape for zod's, which the real server uses. */
+/** One way in which parameters do not fit. */
 export interface ParamIssue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
@@ -32,6 +32,10 @@ export interface ParamIssue {
   readonly expected?: unknown;
 }
 
+/**
+ * The caller's parameters do not fit. The Python client reads the issues from `message`, in the shape
+ * in which zod throws them; ours reads `paths`.
+ */
 export function invalidParams(issues: readonly ParamIssue[]): CallFailure {
   const told = issues.map(({ path, message, code, expected }) => ({
     path: path.map(String),
@@ -48,15 +52,18 @@ export function invalidParams(issues: readonly ParamIssue[]): CallFailure {
   });
 }
 
+/** What JSON-RPC says to an unknown method, word for word: clients compare the message. */
 export function methodNotFound(): CallFailure {
   return rpcFailure(rpcErrors.METHOD_NOT_FOUND);
 }
 
+/** A method that the official client has and this server will have. */
 export function notImplemented(method: string): CallFailure {
   const message = `Not implemented yet: ${method}. This server does not have the method; a later version will.`;
   return rpcFailure(rpcErrors.SERVER_ERROR, message, { code: "NOT_IMPLEMENTED" });
 }
 
+/** The connection is at a limit; the same call may succeed later. */
 export function tooMuch(code: string, message: string): CallFailure {
   return rpcFailure(rpcErrors.SERVER_ERROR, message, { code });
 }
@@ -73,6 +80,7 @@ export function aborted(): CallFailure {
   return new CallFailure({ kind: "thrown", error: { ...error, name: "AbortError" } });
 }
 
+/** An error that the client throws as its own, by the name of its class. */
 export function throwing(className: string, message: string, code: string | null): CallFailure {
   return new CallFailure({ kind: "thrown", error: thrown(className, message, code) });
 }
@@ -97,6 +105,7 @@ export function failureOf(error: unknown): Failure | null {
   return null;
 }
 
+/** A fault of the server's: the client gets an id by which the log has the rest. */
 export function internalFailure(traceId: string): Failure {
   const data = { code: "INTERNAL", traceId };
   return { kind: "rpc", error: { ...rpcErrors.INTERNAL_ERROR, data } };

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 
+/** How to tell whether a client lives. */
 export interface HeartbeatOptions {
   readonly clock: Clock;
   readonly silenceMaxMs: number;

@@ -10,6 +10,7 @@ export interface OutgoingSocket {
   ): void;
 }
 
+/** What an outbox notices of its client. */
 export interface OutboxEvents {
   /** The client takes no notifications; may be called for each that is too many. */
   readonly onOverflow: () => void;

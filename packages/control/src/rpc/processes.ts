@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { EventKind } from "../store/store.ts";
 import { untilAborted } from "./lane.ts";
 
+/** What the processes of a connection need of their sandbox. */
 export interface ProcessesOptions {
   readonly guest: Guest;
   readonly clock: Clock;

@@ -3,10 +3,12 @@ import { closeCode, type ErrorCode } from "@skerry/protocol";
 import type { EndReason } from "../store/store.ts";
 import type { Lifetime, SandboxEffect, SandboxRequest, SandboxState } from "./lifecycle.ts";
 
+/** What comes of a request: the next state and what is to be done for it, or a refusal. */
 export type Decision =
   | { readonly kind: "go"; readonly next: SandboxState; readonly effects: readonly SandboxEffect[] }
   | { readonly kind: "refuse"; readonly code: ErrorCode; readonly detail?: string };
 
+/** What a decision depends on beside state and request. */
 export interface Situation {
   readonly nowMs: number;
   readonly lifetimeMaxMs: number;

@@ -236,14 +236,20 @@ export class Sandbox {
   /** Cleaning up has no caller to tell of a failure, and the host's reaper gets what is left. */
   async #dispose(machine: HostedMachine): Promise<void> {
     this.#isLetGo = true;
+    const { promise: tooLong, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#context.clock.setTimer(2 * limits.disposeMs, () => {
+      this.log.error("machine does not go away");
+      resolve();
+    });
     try {
-      await machine[Symbol.asyncDispose]();
+      await Promise.race([machine[Symbol.asyncDispose](), tooLong]);
     } catch (error) {
       this.log.error({ err: error }, "machine not disposed of cleanly");
     }
   }
 
   async #finish(reason: EndReason): Promise<void> {
+    this.#isLetGo = true;
     this.#machine = null;
     await this.#journal.settled();
     this.#ended.resolve(reason);

@@ -141,6 +141,16 @@ suite("a sandbox", () => {
     assert.equal(sandboxes.count, 0);
   });
 
+  test("is let go when its machine never finishes going", async () => {
+    await using store = openSqliteStore(":memory:");
+    const { host, clock, sandboxes } = open(store);
+    const sandbox = await sandboxes.create(spec, never);
+    host.beforeDispose = () => new Promise(() => {});
+    sandbox.request({ kind: "kill" });
+    clock.advance(2 * limits.disposeMs);
+    assert.equal(await sandbox.ended, "killed");
+  });
+
   test("keeps a bounded account of what its user does", async () => {
     await using store = openSqliteStore(":memory:");
     const { sandboxes } = open(store);

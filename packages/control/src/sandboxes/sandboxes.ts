@@ -8,6 +8,7 @@ import type { SandboxContext, SandboxSpec } from "./spec.ts";
 
 const forgetEveryMs = 3_600_000;
 
+/** What the sandboxes of a server work with, and how many they may be. */
 export interface SandboxesOptions extends SandboxContext {
   readonly sandboxesMax: number;
 }

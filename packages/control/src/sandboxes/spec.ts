@@ -20,6 +20,7 @@ export interface SandboxSpec {
   readonly stopAtMs: number | null;
 }
 
+/** What every sandbox of a server works with. */
 export interface SandboxContext {
   readonly host: HostApi;
   readonly store: Store;

@@ -7,6 +7,7 @@ import type { EndReason, EventKind, SandboxEvent, SandboxRow, TokenRow } from ".
 /** Rows of the database as values. The tables are STRICT and written by this package alone. */
 type Row = Record<string, SQLOutputValue>;
 
+/** A row of `tokens`. */
 export function readToken(row: Row): TokenRow {
   return {
     id: text(row, "id"),
@@ -18,6 +19,7 @@ export function readToken(row: Row): TokenRow {
   };
 }
 
+/** A row of `sandboxes`. */
 export function readSandbox(row: Row): SandboxRow {
   return {
     id: SandboxId.parse(row["id"]),
@@ -32,6 +34,7 @@ export function readSandbox(row: Row): SandboxRow {
   };
 }
 
+/** A row of `events`. */
 export function readEvent(row: Row): SandboxEvent {
   return {
     sandboxId: SandboxId.parse(row["sandbox_id"]),

@@ -11,6 +11,7 @@ export interface Store extends AsyncDisposable {
   readonly events: EventStore;
 }
 
+/** A token, as far as it is kept. */
 export interface TokenRow {
   /** `"tok_…"`: what people name a token by. */
   readonly id: string;
@@ -23,6 +24,7 @@ export interface TokenRow {
   readonly lastUsedAtMs: number | null;
 }
 
+/** The access tokens, by their hashes. */
 export interface TokenStore {
   insert(token: TokenRow): Promise<void>;
   findByHash(hash: Uint8Array): Promise<TokenRow | null>;
@@ -44,6 +46,7 @@ export type EndReason =
   | "lost"
   | "failed";
 
+/** A sandbox: what is wanted of it while it runs, what became of it after. */
 export interface SandboxRow {
   readonly id: SandboxId;
   readonly region: string;
@@ -58,6 +61,7 @@ export interface SandboxRow {
   readonly endReason: EndReason | null;
 }
 
+/** The sandboxes that run, and those that ran lately. */
 export interface SandboxStore {
   insert(sandbox: SandboxRow): Promise<void>;
   find(id: SandboxId): Promise<SandboxRow | null>;
@@ -75,6 +79,7 @@ export interface SandboxStore {
   forgetStopped(timeMs: number): Promise<number>;
 }
 
+/** What can happen to a sandbox. */
 export type EventKind =
   | "created"
   | "connected"
@@ -92,6 +97,7 @@ export interface SandboxEvent {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
+/** The event logs. They end with their sandbox's row. */
 export interface EventStore {
   /** Keeps the newest `limits.eventsPerSandboxMax` of each sandbox. */
   append(event: SandboxEvent): Promise<void>;

@@ -30,6 +30,7 @@ export interface Fixture extends AsyncDisposable {
   ): Promise<Response>;
 }
 
+/** Starts one; disposing of it ends everything. */
 export async function startControl(options: Partial<ControlOptions> = {}): Promise<Fixture> {
   const lines: string[] = [];
   const host = options.host instanceof FakeHost ? options.host : new FakeHost();

@@ -56,6 +56,7 @@ export class FakeHost implements HostApi, AsyncDisposable {
   }
 }
 
+/** One machine of a {@link FakeHost}. */
 export class FakeMachine implements HostedMachine {
   readonly id: SandboxId;
   readonly guest: FakeGuest;

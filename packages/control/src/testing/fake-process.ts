@@ -57,6 +57,7 @@ const signalNumbers: Readonly<Record<string, number>> = {
   ...{ SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 },
 };
 
+/** A process whose program is one of {@link programs}. */
 export class FakeProcess implements GuestProcess {
   readonly pid: number;
   readonly stdin: Pipe | null;

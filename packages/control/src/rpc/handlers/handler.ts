@@ -20,6 +20,7 @@ export interface CallContext {
   readonly greatFiles: Lane;
 }
 
+/** Runs one method: parsed parameters in, the value of `ok` out; failures are thrown. */
 export type Handler<M extends SandboxMethodName> = (
   params: SandboxParams<M>,
   context: CallContext,
