@@ -86,6 +86,7 @@ export class GuestClient implements Guest {
     using _guard = cancelOn(channel, signal);
     // The content follows the request at once: a small file costs one round trip.
     const sent = this.#send(channel, content);
+    sent.catch(() => undefined); // a source that fails before the guest answers is awaited below
     try {
       await this.#answer(channel);
       const event = await Promise.race([
