@@ -19,7 +19,7 @@ import { Gate } from "./gate.ts";
 import { giveIdentity } from "./identity.ts";
 import { Pool } from "./pool.ts";
 import { TemplateShelf } from "./template-shelf.ts";
-import { warmMachine } from "./warm.ts";
+import { warmMachine, warmShell } from "./warm.ts";
 
 export interface HostOptions {
   readonly driver: Driver;
@@ -158,7 +158,12 @@ export class Host implements HostApi, AsyncDisposable {
     if (template === undefined) {
       return { attached: await this.#start(spec, undefined, signal), from: "cold" };
     }
-    return { attached: await this.#start(spec, template, signal), from: "template" };
+    const attached = await this.#start(spec, template, signal);
+    await using stack = new AsyncDisposableStack();
+    stack.use(attached.machine);
+    await warmShell(attached.guest);
+    stack.move();
+    return { attached, from: "template" };
   }
 
   /** A machine of the pool, running; one that died while it waited is passed over. */

@@ -15,6 +15,8 @@ export interface PoolOptions {
 /** Below this much free memory the pool gives up its machines and makes no new ones. */
 const memoryReserveBytes = 2_048 * 1_048_576;
 const checkMs = 5_000;
+/** How long after a claim the pool begins to refill. */
+const refillAfterMs = 400;
 /** After a failure the pool rests, so that a broken host is not kept busy with failing. */
 const restMs = 5_000;
 
@@ -28,6 +30,7 @@ export class Pool implements AsyncDisposable {
   readonly #end = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #filling: Promise<void> | undefined;
+  #later: NodeJS.Timeout | undefined;
   #restUntil = 0;
   #waiters: (() => void)[] = [];
 
@@ -43,7 +46,11 @@ export class Pool implements AsyncDisposable {
   /** Claims a machine, which is stopped; undefined when none is ready. */
   take(): Attached | undefined {
     const machine = this.#ready.shift();
-    this.refill();
+    // Whoever took it runs something now; the processors are theirs for a moment.
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.refill();
+    }, refillAfterMs).unref();
     return machine;
   }
 
@@ -69,6 +76,7 @@ export class Pool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#later);
     this.#end.abort(new Error("the pool is closed"));
     await this.#filling;
     await Promise.all(this.#ready.splice(0).map(({ machine }) => machine[Symbol.asyncDispose]()));

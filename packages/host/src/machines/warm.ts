@@ -32,9 +32,18 @@ export async function warmTemplate(guest: Guest): Promise<void> {
  * translates the code that it runs anew, so the first run of anything costs ten times the second.
  */
 export async function warmMachine(guest: Guest): Promise<void> {
-  for (let round = 0; round < 2; round += 1) await run(guest, "bash -c true");
+  for (let round = 0; round < 2; round += 1) await warmShell(guest);
   await guest.call("fs.stat", { path: "/home/sandbox" });
   await guest.call("env.all", {});
+}
+
+/**
+ * Runs a shell once. A machine that is handed out straight from the template does this while it still
+ * has a place among the few that start at a time: its first command costs as much in either place, but
+ * twenty machines that translate at once take three times as long as two after two.
+ */
+export async function warmShell(guest: Guest): Promise<void> {
+  await run(guest, "bash -c true");
 }
 
 async function run(guest: Guest, line: string): Promise<void> {
