@@ -43,14 +43,19 @@ export async function warmMachine(guest: Guest): Promise<void> {
  * twenty machines that translate at once take three times as long as two after two.
  */
 export async function warmShell(guest: Guest): Promise<void> {
-  await run(guest, "bash -c true");
+  // As the shell of the clients is started.
+  await run(guest, "bash -c true", { BASH_ENV: "$HOME/.bashrc" });
 }
 
-async function run(guest: Guest, line: string): Promise<void> {
+async function run(
+  guest: Guest,
+  line: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const [command = "", ...args] = line.split(" ");
   const program = await guest.spawn({
     command,
-    args,
+    ...{ args, env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
