@@ -13,7 +13,7 @@ suite("the configuration", () => {
   test("has a default for everything", () => {
     assert.deepEqual(read([]), {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
-      ...{ regions: ["ord", "ams"], poolSize: 2, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
+      ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
     });
     assert.match(read([], {}, false)?.home ?? "", /\/\.local\/share\/skerry$/);

@@ -36,7 +36,7 @@ export const usage = `usage: skerry serve [options]
   --home DIR             where state lives (SKERRY_HOME)
   --listen HOST:PORT     the API; port 0 takes a free one (SKERRY_LISTEN, 127.0.0.1:8420)
   --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
-  --pool N               machines that wait ready (SKERRY_POOL, 2)
+  --pool N               machines that wait ready (SKERRY_POOL, 4)
   --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
   --max-lifetime TIME    longest lifetime at once: 90s, 30m, 24h (SKERRY_MAX_LIFETIME, 30m)
   --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
@@ -117,7 +117,7 @@ export function readConfig(
     home: defaultHome(isRoot),
     listen: "127.0.0.1:8420",
     region: "ord,ams",
-    pool: "2",
+    pool: "4",
     "max-sandboxes": String(limits.sandboxesMax),
     "max-lifetime": `${limits.lifetimeMaxMs / unitMs.m}m`,
     "log-level": "info",
