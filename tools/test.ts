@@ -1,18 +1,27 @@
 import { globSync } from "node:fs";
+import { join } from "node:path";
 
 import { check } from "./check.ts";
+import { leftovers } from "./leftovers.ts";
 import { interruptible, prepare } from "./prepare.ts";
 import { main, run } from "./run.ts";
 import { ProgressDisplay } from "./setup/index.ts";
+import { ensureRust } from "./setup/rust.ts";
 
 /** `npm test`: the set-up, the gate, the native programs' tests, and every test with real machines. */
 await main(async () => {
   const signal = interruptible();
-  const home = await setUpWithDisplay(signal);
+  const { home, rust } = await setUp(signal);
+  const before = leftovers();
   await check();
-  await run("the native programs' tests", ["cargo", "test", "--release", "--locked", "--quiet"], {
-    cwd: "native",
-  });
+  await run(
+    "the native programs' tests",
+    [rust.cargo, "test", "--release", "--locked", "--quiet"],
+    {
+      cwd: "native",
+      env: { ...process.env, ...rust.env },
+    },
+  );
   await run(
     "the tests with machines",
     [
@@ -23,9 +32,14 @@ await main(async () => {
     ],
     { env: { ...process.env, SKERRY_HOME: home } },
   );
+  const left = leftovers().filter((thing) => !before.includes(thing));
+  if (left.length > 0) throw new Error(`the tests left behind:\n${left.join("\n")}`);
 });
 
-async function setUpWithDisplay(signal: AbortSignal): Promise<string> {
+async function setUp(signal: AbortSignal) {
   using display = new ProgressDisplay({ stream: process.stdout });
-  return (await prepare(display, signal)).home;
+  const { home } = await prepare(display, signal);
+  const directory = join(home, "build", "rust");
+  const rust = await ensureRust({ directory, minimum: [1, 74], progress: display.report, signal });
+  return { home, rust };
 }
