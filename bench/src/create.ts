@@ -1,9 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 
 import { Sandbox as OfficialSandbox } from "@deno/sandbox";
-import { openHost } from "@skerry/host";
+import { emulation, openHost, QemuDriver } from "@skerry/host";
 import { GuestLink } from "@skerry/host/guest";
-import { makeSandboxId } from "@skerry/protocol";
+import { type Guest, makeSandboxId } from "@skerry/protocol";
 import { Sandbox } from "@skerry/sdk";
 import { pino } from "pino";
 
@@ -141,20 +142,19 @@ async function phases(from: "pool" | "template", poolSize: number): Promise<Row[
     : [...rows, row("a bare restore until the guest greets", "ms", await bareRestore(home.path))];
 }
 
-async function runTrue(guest: { spawn: (params: never) => Promise<unknown> }): Promise<void> {
-  const child = (await guest.spawn({
-    ...{ command: "bash", args: ["-c", "true"], stdin: "null", stdout: "null", stderr: "null" },
-  } as never)) as { exit: Promise<unknown> };
+async function runTrue(guest: Guest): Promise<void> {
+  const child = await guest.spawn({
+    ...{ command: "bash", args: ["-c", "true"] },
+    ...{ stdin: "null", stdout: "null", stderr: "null" },
+  });
   await child.exit;
 }
 
 /** The limit: QEMU, the template, and nothing of ours but the greeting. */
 async function bareRestore(home: string): Promise<number[]> {
-  const { QemuDriver, emulation } = await import("@skerry/host");
   const { image, launcher } = prepared();
-  const { execFileSync } = await import("node:child_process");
-  const qemuVersion =
-    execFileSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" }).split("\n")[0] ?? "";
+  const version = execFileSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" });
+  const qemuVersion = version.split("\n")[0] ?? "";
   const log = pino({ level: "silent" });
   const acceleration = emulation("measured");
   const driver = await QemuDriver.open({ home, image, launcher, qemuVersion, acceleration, log });
