@@ -120,6 +120,13 @@ suite("fs", { timeout: 120_000 }, () => {
     });
   }
 
+  test("throws Deno's own error classes", async () => {
+    const error: unknown = await sandbox.fs.stat("nope").catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof Error);
+    assert.equal(error.constructor.name, "NotFound");
+    assert.match(error.message, /No such file or directory \(os error 2\).*'nope'/);
+  });
+
   test("aborts a read", async () => {
     const abort = new AbortController();
     await sandbox.sh`head -c 50000000 /dev/zero > large`;
