@@ -13,6 +13,8 @@ const pingEveryMs = 2_000;
 const silentPingsMax = Math.ceil(limits.clientSilenceMaxMs / pingEveryMs);
 /** Time for the server to answer a close. */
 const closeMs = 5_000;
+/** Bytes on their way before a sender waits: more than the server takes at once, so that it never idles. */
+const sendBacklogBytesMax = 4 * limits.clientBacklogBytesMax;
 /** One message: the largest file that may come whole, where each byte may be an escape of six. */
 const messageBytesMax = limits.readFileBytesMax * 6 + 1_048_576;
 
@@ -122,7 +124,7 @@ export class Connection {
     if (this.#end !== undefined) throw this.#end;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#socket.send(text, () => resolve()); // an error is followed by the end of the connection
-    if (this.#socket.bufferedAmount > limits.clientBacklogBytesMax) await promise;
+    if (this.#socket.bufferedAmount > sendBacklogBytesMax) await promise;
   }
 
   /** Says goodbye and resolves when the connection has ended. */
