@@ -46,10 +46,10 @@ use procs::Spawning;
 
 /// Channels that may be open at once.
 const CHANNELS_MAX: usize = 4096;
-/// Threads for files: as many that sleep do not keep others waiting.
-const FILE_THREADS: usize = 8;
-/// Threads that start processes and touch the system.
-const ROOT_THREADS: usize = 4;
+/// Threads for files, started as they are needed. A file system that never answers can keep that many.
+const FILE_THREADS: usize = 16;
+/// Threads that start processes and touch the system; exec can meet such a file system as well.
+const ROOT_THREADS: usize = 16;
 
 /// Tokens of the poller; those of processes and sockets are made by `procs` and `dials`.
 mod token {

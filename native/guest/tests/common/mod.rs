@@ -48,19 +48,27 @@ pub struct Guest {
 
 impl Guest {
     pub fn start() -> (Guest, Link) {
-        Guest::start_with(Stdio::inherit())
+        Guest::start_with(Stdio::inherit(), None)
+    }
+
+    /// One whose processes and file operations are another user's, in a home of that user's. Needs root.
+    pub fn start_for(uid: u32) -> (Guest, Link) {
+        Guest::start_with(Stdio::inherit(), Some(uid))
     }
 
     /// One that keeps to itself which frames it could not understand.
     pub fn start_quiet() -> (Guest, Link) {
-        Guest::start_with(Stdio::null())
+        Guest::start_with(Stdio::null(), None)
     }
 
-    fn start_with(stderr: Stdio) -> (Guest, Link) {
+    fn start_with(stderr: Stdio, uid: Option<u32>) -> (Guest, Link) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let home = std::env::temp_dir().join(format!("skerry-guest-{}-{number}", std::process::id()));
         std::fs::create_dir_all(home.join("home")).unwrap();
+        if let Some(uid) = uid {
+            std::os::unix::fs::chown(home.join("home"), Some(uid), Some(uid)).unwrap();
+        }
         let socket = home.join("port");
         let listener = UnixListener::bind(&socket).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_skerry-guest"))
@@ -68,6 +76,7 @@ impl Guest {
             .arg(&socket)
             .arg("--home")
             .arg(home.join("home"))
+            .args(uid.into_iter().flat_map(|uid| ["--user-uid".to_string(), uid.to_string()]))
             .stderr(stderr)
             .spawn()
             .unwrap();
@@ -339,6 +348,12 @@ impl Finished {
         assert_eq!(exits.len(), 1, "one exit: {:?}", self.events);
         exits[0].clone()
     }
+}
+
+/// Whether the tests run as root, without which there is only one identity.
+pub fn is_root() -> bool {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::geteuid() == 0 }
 }
 
 pub fn exited(code: i32) -> Value {
