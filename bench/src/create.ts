@@ -30,9 +30,10 @@ async function throughTheApi(): Promise<Row[]> {
     await using server = await startServer({ pool: 6 });
     const from = { endpoint: server.url, token: server.token };
     useServer(server);
+    const fresh = (): Promise<number> => firstCommand(() => Sandbox.create(from));
     const one = async (): Promise<number> => {
       await poolFull(server, 6);
-      return await firstCommand(() => Sandbox.create(from));
+      return await fresh();
     };
     await one();
     rows.push(row("pool, 1 at once", "ms", await collect(25, one)));
@@ -42,9 +43,9 @@ async function throughTheApi(): Promise<Row[]> {
     };
     rows.push(row("pool, 1 at once, official client", "ms", await collect(15, official)));
     await poolFull(server, 6);
-    rows.push(...(await atOnce("pool of 6", 5, from)));
+    rows.push(...(await atOnce("pool of 6", 5, fresh)));
     await poolFull(server, 6);
-    rows.push(...(await atOnce("pool of 6", 20, from)));
+    rows.push(...(await atOnce("pool of 6", 20, fresh)));
   }
   {
     await using server = await startServer({ pool: 0 });
@@ -52,14 +53,17 @@ async function throughTheApi(): Promise<Row[]> {
     const one = (): Promise<number> => firstCommand(() => Sandbox.create(from));
     await one();
     rows.push(row("template, 1 at once", "ms", await collect(20, one)));
-    rows.push(...(await atOnce("template", 5, from)));
-    rows.push(...(await atOnce("template", 20, from)));
+    rows.push(...(await atOnce("template", 5, one)));
+    rows.push(...(await atOnce("template", 20, one)));
     // No template has these sizes, and the one that is made behind each is of no use to the next.
-    const cold: number[] = [];
-    for (const memoryMb of [801, 803, 805, 807, 809]) {
-      cold.push(await firstCommand(() => Sandbox.create({ ...from, memoryMb })));
-    }
+    let memoryMb = 800;
+    const boot = (): Promise<number> => {
+      memoryMb += 1;
+      return firstCommand(() => Sandbox.create({ ...from, memoryMb }));
+    };
+    const cold = await collect(5, boot);
     rows.push(row("boot, 1 at once (a template is made meanwhile)", "ms", cold));
+    for (const count of [5, 20]) rows.push(...(await atOnce("boot", count, boot)));
   }
   return rows;
 }
@@ -83,15 +87,10 @@ async function firstCommand(
 }
 
 /** Many at the same time: how long each took, and how long all. */
-async function atOnce(
-  name: string,
-  count: number,
-  from: { endpoint: string; token: string },
-): Promise<Row[]> {
+async function atOnce(name: string, count: number, one: () => Promise<number>): Promise<Row[]> {
   const each: number[] = [];
   const all = await timed(async () => {
-    const runs = Array.from({ length: count }, () => firstCommand(() => Sandbox.create(from)));
-    each.push(...(await Promise.all(runs)));
+    each.push(...(await Promise.all(Array.from({ length: count }, one))));
   });
   return [
     row(`${name}, ${count} at once, each`, "ms", each),

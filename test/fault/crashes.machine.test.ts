@@ -40,6 +40,7 @@ suite("when a machine dies", { timeout: 180_000 }, () => {
       "because its kernel panics",
       (sandbox) => sandbox.spawn("sudo", { args: ["sh", "-c", "echo c > /proc/sysrq-trigger"] }),
     ],
+    ["because its PID 1 is killed", (sandbox) => sandbox.spawn("sudo", { args: ["kill", "1"] })],
     [
       "because its QEMU is killed",
       async (sandbox) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -15,7 +15,14 @@ import { startServer } from "../support/server.ts";
 /** A home on a file system of its own, so that it can be full while the host's is not. */
 function homeOfSize(mib: number): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "skerry-full-"));
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mib}m,mode=700`, "skerry-test", path]);
+  execFileSync("mount", [
+    "-t",
+    "tmpfs",
+    "-o",
+    `size=${mib}m,nr_inodes=3000,mode=700`,
+    "skerry-test",
+    path,
+  ]);
   return {
     path,
     [Symbol.dispose]: () => {
@@ -51,6 +58,21 @@ suite("a host whose disk is full", { timeout: 180_000 }, () => {
     });
     assert.deepEqual(machines(), []);
     rmSync(join(home.path, "fill"));
+
+    // Room for bytes, but for no file: the first step of a machine is what fails.
+    const crowd = join(home.path, "crowd");
+    mkdirSync(crowd);
+    assert.throws(
+      () => {
+        for (let i = 0; ; i += 1) writeFileSync(join(crowd, String(i)), "");
+      },
+      { code: "ENOSPC" },
+    );
+    await assert.rejects(RawClient.create(server, { memory_mb: 768 }), (error) => {
+      return error instanceof Refused && error.body.code === "HOST_DISK_FULL";
+    });
+    assert.deepEqual(machines(), []);
+    rmSync(crowd, { recursive: true });
     const again = await RawClient.create(server, { memory_mb: 768 });
     again.socket.terminate();
     await again.closed;
