@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -132,7 +133,11 @@ impl Link {
         whole.push(kind);
         whole.extend_from_slice(&channel.to_le_bytes());
         whole.extend_from_slice(payload);
-        self.socket.write_all(&whole).unwrap();
+        match self.socket.write_all(&whole) {
+            // A guest that has hung up is seen by the next read.
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            result => result.unwrap(),
+        }
     }
 
     pub fn data(&mut self, channel: u32, bytes: &[u8]) {
