@@ -176,8 +176,8 @@ fn a_new_connection_knows_nothing_of_the_old_one_but_its_processes() {
     while !std::path::Path::new(&guest.path("mark")).exists() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    link.call("kill", json!({ "pid": pid, "signal": "SIGINT" })).unwrap();
-    assert_eq!(link.call("wait", json!({ "pid": pid })), Ok(common::killed("SIGINT", 2)));
+    link.call("kill", json!({ "pid": pid, "signal": "SIGKILL" })).unwrap();
+    assert_eq!(link.call("wait", json!({ "pid": pid })), Ok(common::killed("SIGKILL", 9)));
 }
 
 #[test]
