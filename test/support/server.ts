@@ -83,8 +83,9 @@ async function endpointOf(home: string, child: ChildProcess): Promise<Endpoint> 
     const endpoint = read();
     if (endpoint !== undefined) resolve(endpoint);
   };
-  const watcher = watch(directory, look);
-  const deadline = setTimeout(() => reject(new Error("the server was not ready in time")), readyMs);
+  const watcher = watch(directory, { persistent: false }, look);
+  const late = (): void => reject(new Error("the server was not ready in time"));
+  const deadline = setTimeout(late, readyMs).unref(); // nobody waits once the server has ended
   try {
     look();
     return await promise;
