@@ -78,6 +78,9 @@ export const GuestStats = z.object({
 });
 export type GuestStats = z.infer<typeof GuestStats>;
 
+/** An open file of the guest, by number. Handles end with the host's connection to the guest. */
+const handle = z.object({ handle: z.int().min(0) });
+
 /** What each call answers. Calls with streams answer when the stream is open. */
 export const guestResults = {
   ping: nothing,
@@ -92,6 +95,8 @@ export const guestResults = {
   "env.delete": nothing,
   "env.all": environment,
   dial: nothing,
+  attach: nothing,
+  "standby.take": z.object({ pid: z.int().min(1).nullable() }),
   stats: GuestStats,
   "fs.stat": FileStat,
   "fs.lstat": FileStat,
@@ -112,6 +117,17 @@ export const guestResults = {
   "fs.truncate": nothing,
   "fs.utime": nothing,
   "fs.umask": z.int().min(0).max(0o7777),
+  "fs.open": handle,
+  "file.read": nothing,
+  "file.write": nothing,
+  "file.seek": z.number().min(0),
+  "file.stat": FileStat,
+  "file.sync": nothing,
+  "file.truncate": nothing,
+  "file.utime": nothing,
+  "file.lock": nothing,
+  "file.unlock": nothing,
+  "file.close": nothing,
 } as const satisfies Record<string, z.ZodType>;
 
 export type GuestMethod = keyof typeof guestResults;
@@ -139,6 +155,8 @@ export interface SpawnParams {
     | { readonly rows: number; readonly cols: number; readonly term?: string }
     | undefined;
   readonly user?: "sandbox" | "root" | undefined;
+  /** Keeps the process under this name for `standby.take`, once, after the host has changed. */
+  readonly standby?: string | undefined;
 }
 
 export interface WriteFileParams {
@@ -151,7 +169,26 @@ export interface WriteFileParams {
 
 export type DialTarget =
   | { readonly tcp: { readonly host: string; readonly port: number } }
-  | { readonly unix: string };
+  | {
+      readonly unix: string;
+      /** Waits until the socket is there and somebody listens; has no deadline of its own. */
+      readonly patient?: boolean | undefined;
+    };
+
+export interface OpenParams {
+  readonly path: string;
+  readonly read?: boolean | undefined;
+  readonly write?: boolean | undefined;
+  readonly append?: boolean | undefined;
+  readonly truncate?: boolean | undefined;
+  readonly create?: boolean | undefined;
+  readonly createNew?: boolean | undefined;
+  readonly mode?: number | undefined;
+}
+
+interface OnHandle {
+  readonly handle: number;
+}
 
 /** Parameters of the calls that have no streams. */
 export interface GuestParams {
@@ -205,5 +242,15 @@ export interface GuestParams {
     readonly mtimeMs: number;
   };
   readonly "fs.umask": { readonly mask?: number | undefined };
+  readonly "standby.take": { readonly name: string };
+  readonly "fs.open": OpenParams;
+  readonly "file.seek": OnHandle & { readonly offset: number; readonly whence: 0 | 1 | 2 };
+  readonly "file.stat": OnHandle;
+  readonly "file.sync": OnHandle & { readonly dataOnly?: boolean | undefined };
+  readonly "file.truncate": OnHandle & { readonly length?: number | undefined };
+  readonly "file.utime": OnHandle & { readonly atimeMs: number; readonly mtimeMs: number };
+  readonly "file.lock": OnHandle & { readonly exclusive: boolean };
+  readonly "file.unlock": OnHandle;
+  readonly "file.close": OnHandle;
 }
 export type GuestCall = keyof GuestParams;

@@ -85,11 +85,21 @@ export interface Guest {
   ): Promise<GuestResult<M>>;
   /** Starts a process; resolves when it runs. */
   spawn(params: SpawnParams): Promise<GuestProcess>;
+  /** Takes charge of the output of a process to which nobody is attached: its stdin is closed. */
+  attach(pid: number): Promise<GuestProcess>;
   /** Opens a file and streams its content. Stopping the iteration stops the guest from sending. */
   readFile(path: string, signal?: AbortSignal): Promise<ByteStream>;
   /** Writes `content` to a file; resolves with the bytes written when all are in the file. */
   writeFile(
     params: WriteFileParams,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<number>;
+  /** Reads at most `length` bytes from where an open file stands; none means its end. */
+  readHandle(handle: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Writes to an open file where it stands; resolves with the bytes written. */
+  writeHandle(
+    handle: number,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<number>;

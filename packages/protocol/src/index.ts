@@ -27,6 +27,7 @@ export {
   type GuestMethod,
   type GuestParams,
   type GuestResult,
+  type OpenParams,
   type SpawnParams,
   type WriteFileParams,
 } from "./guest.ts";
@@ -67,16 +68,21 @@ export {
   tokenPrefix,
 } from "./rest.ts";
 export {
+  DenoExtension,
   laterMethods,
   Path,
   sandboxMethods,
   streamNotifications,
+  WalkEntry,
+  watcherRestart,
+  WatcherRestart,
   type DirEntry,
   type FileInfo,
   type SandboxInput,
   type SandboxMethodName,
   type SandboxParams,
   type SandboxResult,
+  type ServedMethodName,
   type StreamNotification,
 } from "./sandbox-rpc.ts";
 export { classForErrno, thrown, ThrownError } from "./thrown.ts";

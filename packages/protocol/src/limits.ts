@@ -97,4 +97,35 @@ export const limits = {
   readFileFreeBytesMax: 65_536,
   /** Entries that `readDir` may return in one message. */
   directoryEntriesMax: 100_000,
+
+  /** Files that a client may have open at the same time, and in a guest for all its clients. */
+  fileHandlesMax: 1_024,
+  /** Bytes that one `fileRead` gives at most. */
+  handleReadBytesMax: 262_144,
+  /** Directories that a walk has found and not yet entered. */
+  walkPendingMax: 1_000_000,
+  /** Entries that a walk may return in one message, to clients that do not stream them. */
+  walkEntriesMax: 100_000,
+  /** The patterns of a walk may take this long for the entries of one directory. */
+  patternMs: 2_000,
+
+  /** `skerry.v1`: bytes of one stream on the way before its receiver must have taken some. */
+  streamWindowBytes: 1_048_576,
+  /** `skerry.v1`: the payload of one binary message. */
+  binaryChunkBytesMax: 262_144,
+  /** Output of a process with `keep` that is kept, for each stream, while its client is away. */
+  keptOutputBytesMax: 1_048_576,
+  /** How long it is kept; the output goes nowhere after that. */
+  keptOutputMs: 10 * 60_000,
+  /** How long our client tries to come back to a sandbox that outlives its socket. */
+  reconnectMs: 30_000,
+
+  /** What a Deno process of a REPL may answer at most, as JSON. */
+  replAnswerBytesMax: 16 * 1_048_576,
+  /** A new REPL must be ready after this long. */
+  replStartMs: 60_000,
+  /** `fetch`: redirects that are followed, the head of the answer, and the wait for it. */
+  fetchRedirectsMax: 20,
+  fetchHeadBytesMax: 65_536,
+  fetchHeadMs: 120_000,
 } as const;

@@ -27,7 +27,20 @@ export const Path = z
   .refine((path) => !path.includes("\0"), "a path cannot contain NUL");
 
 const Bytes = z.base64();
+/** What we send. */
 const Time = z.iso.datetime();
+/**
+ * A time as it comes from a client, in ms: ISO 8601 from the JavaScript client, seconds since 1970
+ * from the Python one.
+ */
+const GivenTime = z.union([
+  z.iso.datetime({ offset: true, local: true }).transform((text) => Date.parse(text)),
+  z
+    .number()
+    .min(-8.64e12)
+    .max(8.64e12)
+    .transform((seconds) => seconds * 1000),
+]);
 const nothing = z.null();
 const abortId = optional(z.number());
 const pid = z.int().min(0);
@@ -103,6 +116,63 @@ const Spawned = z.object({
   stderrStreamId: z.number().nullable(),
 });
 
+/** Where a process runs, and what becomes of its streams. */
+const startOptions = {
+  env: optional(Environment),
+  clearEnv: optional(z.boolean()),
+  cwd: optional(Path),
+  stdinStreamId: optional(StreamId),
+  stdout: z.enum(["piped", "null"]),
+  stderr: z.enum(["piped", "null"]),
+  /** Ours: the output is kept when the socket drops, for `processAttach`. Needs `skerry.v1`. */
+  keep: optional(z.boolean()),
+};
+const denoOptions = { ...startOptions, scriptArgs: optional(z.array(z.string())) };
+
+export const DenoExtension = z.enum(["js", "cjs", "mjs", "ts", "cts", "mts", "jsx", "tsx"]);
+export type DenoExtension = z.infer<typeof DenoExtension>;
+
+/**
+ * Ours: with `"devalue"`, values go in and come out as `devalue` writes them, so that a `Map` stays a
+ * `Map`; without, as plain JSON, which is all that the official clients read.
+ */
+const encoding = optional(z.literal("devalue"));
+
+const FileHandleId = z.object({ fileHandleId: z.int().min(0) });
+const onHandle = <T extends z.ZodRawShape>(shape: T) =>
+  z.object({ fileHandleId: z.int().min(0), ...shape });
+
+const Pattern = z.union([
+  z.object({ source: z.string().max(4096), flags: z.string().max(16) }),
+  z
+    .string()
+    .max(4096)
+    .transform((source) => ({ source, flags: "" })),
+]);
+
+/** The Python client puts options into an object of their own, the JavaScript client beside `path`. */
+const flattened = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((given) => {
+    if (typeof given !== "object" || given === null || !("options" in given)) return given;
+    const { options, ...rest } = given;
+    return { ...(typeof options === "object" ? options : {}), ...rest };
+  }, schema);
+
+/** An entry that `walk` and `expandGlob` find: one JSON document in each chunk of their stream. */
+export const WalkEntry = z.object({
+  path: z.string(),
+  name: z.string(),
+  isFile: z.boolean(),
+  isDirectory: z.boolean(),
+  isSymlink: z.boolean(),
+});
+export type WalkEntry = z.infer<typeof WalkEntry>;
+
+/** A stream for the JavaScript client, the entries themselves for the Python client. */
+const Found = z.union([z.object({ streamId: z.number() }), z.array(WalkEntry)]);
+
+const Header = z.tuple([z.string().max(65_536), z.string().max(65_536)]);
+
 export const sandboxMethods = {
   abort: { params: z.object({ abortId: z.number() }), result: nothing },
 
@@ -147,17 +217,120 @@ export const sandboxMethods = {
     result: nothing,
   },
 
-  spawn: {
+  chown: {
     params: z.object({
-      command: Path,
-      args: optional(z.array(z.string())),
-      env: optional(Environment),
-      clearEnv: optional(z.boolean()),
-      cwd: optional(Path),
-      stdinStreamId: optional(StreamId),
-      stdout: z.enum(["piped", "null"]),
-      stderr: z.enum(["piped", "null"]),
+      path: Path,
+      uid: optional(z.int().min(0).max(0xffff_fffe)),
+      gid: optional(z.int().min(0).max(0xffff_fffe)),
     }),
+    result: nothing,
+  },
+  link: { params: z.object({ target: Path, path: Path }), result: nothing },
+  umask: { params: z.object({ mask: optional(Mode) }), result: z.number() },
+  utime: { params: z.object({ path: Path, atime: GivenTime, mtime: GivenTime }), result: nothing },
+  /** Ours: a file of any size as a stream, from `offset`. */
+  openRead: {
+    params: z.object({ path: Path, offset: optional(z.int().min(0)) }),
+    result: z.object({ streamId: z.number(), info: FileInfo }),
+  },
+
+  open: {
+    params: z.object({
+      path: Path,
+      options: optional(
+        z.object({
+          read: optional(z.boolean()),
+          write: optional(z.boolean()),
+          append: optional(z.boolean()),
+          truncate: optional(z.boolean()),
+          create: optional(z.boolean()),
+          createNew: optional(z.boolean()),
+          mode: optional(Mode),
+        }),
+      ),
+    }),
+    result: FileHandleId,
+  },
+  create: { params: z.object({ path: Path }), result: FileHandleId },
+  fileClose: { params: FileHandleId, result: nothing },
+  fileLock: { params: onHandle({ exclusive: optional(z.boolean()) }), result: nothing },
+  fileUnlock: { params: FileHandleId, result: nothing },
+  fileRead: {
+    params: onHandle({ length: z.int().min(0) }),
+    result: z.object({ data: Bytes.nullable() }),
+  },
+  fileWrite: {
+    params: onHandle({ data: Bytes }),
+    result: z.object({ bytesWritten: z.number() }),
+  },
+  fileSeek: {
+    params: onHandle({
+      offset: z.union([
+        z.int(),
+        z
+          .string()
+          .regex(/^-?\d{1,16}$/)
+          .transform(Number)
+          .refine(Number.isSafeInteger, "too far"),
+      ]),
+      whence: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+    }),
+    result: z.object({ position: z.number() }),
+  },
+  fileStat: { params: FileHandleId, result: FileInfo },
+  fileSync: { params: FileHandleId, result: nothing },
+  fileSyncData: { params: FileHandleId, result: nothing },
+  fileTruncate: {
+    /** `size` is what the Python client calls `len`. */
+    params: onHandle({ len: optional(z.int().min(0)), size: optional(z.int().min(0)) }),
+    result: nothing,
+  },
+  fileUtime: { params: onHandle({ atime: GivenTime, mtime: GivenTime }), result: nothing },
+
+  walk: {
+    params: flattened(
+      z.object({
+        path: Path,
+        maxDepth: optional(z.number().min(0)),
+        includeFiles: optional(z.boolean()),
+        includeDirs: optional(z.boolean()),
+        includeSymlinks: optional(z.boolean()),
+        followSymlinks: optional(z.boolean()),
+        canonicalize: optional(z.boolean()),
+        exts: optional(z.array(z.string().max(255)).max(64)),
+        match: optional(z.array(Pattern).max(64)),
+        skip: optional(z.array(Pattern).max(64)),
+      }),
+    ),
+    result: Found,
+  },
+  expandGlob: {
+    params: flattened(
+      z.object({
+        glob: Path,
+        extended: optional(z.boolean()),
+        globstar: optional(z.boolean()),
+        caseInsensitive: optional(z.boolean()),
+        root: optional(Path),
+        exclude: optional(z.array(Path).max(64)),
+        includeDirs: optional(z.boolean()),
+        followSymlinks: optional(z.boolean()),
+        canonicalize: optional(z.boolean()),
+      }),
+    ),
+    result: Found,
+  },
+
+  spawn: {
+    params: z.object({ command: Path, args: optional(z.array(z.string())), ...startOptions }),
+    result: Spawned,
+  },
+  /**
+   * Ours: takes up the output of a process that was spawned with `keep`, from so many bytes on.
+   * Fails with `OUTPUT_LOST` in `data.code` when bytes that were not taken are gone.
+   */
+  processAttach: {
+    params: z.object({ pid, stdoutOffset: z.int().min(0), stderrOffset: z.int().min(0) }),
     result: Spawned,
   },
   processWait: {
@@ -176,6 +349,49 @@ export const sandboxMethods = {
       vscode: optional(z.boolean()),
     }),
     result: nothing,
+  },
+
+  spawnDeno: {
+    params: z.union([
+      z.object({
+        ...denoOptions,
+        entrypoint: Path,
+        watch: optional(z.union([z.boolean(), z.array(Path).max(64)])),
+      }),
+      z.object({ ...denoOptions, code: z.string(), extension: DenoExtension }),
+    ]),
+    result: Spawned.extend({ watcherId: z.string().nullable() }),
+  },
+  denoHttpWait: { params: z.object({ pid }), result: z.boolean() },
+  spawnDenoRepl: { params: z.object(denoOptions), result: Spawned },
+  denoReplEval: {
+    params: z.object({ pid, code: z.string(), encoding }),
+    result: z.unknown(),
+  },
+  denoReplCall: {
+    /** `args` is an array, or one text with `encoding`. */
+    params: z.object({ pid, fn: z.string(), args: z.unknown(), encoding }),
+    result: z.unknown(),
+  },
+  denoReplClose: { params: z.object({ pid }), result: nothing },
+
+  fetch: {
+    params: z.object({
+      url: z.string().max(65_536),
+      method: z.string().max(64),
+      headers: z.array(Header).max(1_024),
+      redirect: z.enum(["follow", "manual", "error"]),
+      abortId,
+      bodyStreamId: optional(StreamId),
+      /** A Deno process whose HTTP server gets the request, whatever host the URL names. */
+      pid: optional(pid),
+    }),
+    result: z.object({
+      status: z.number(),
+      statusText: z.string(),
+      headers: z.array(Header),
+      bodyStreamId: z.number().nullable(),
+    }),
   },
 
   envGet: { params: z.object({ key: z.string() }), result: z.string().optional() },
@@ -198,14 +414,15 @@ export type SandboxResult<M extends SandboxMethodName> = z.output<
 >;
 
 /**
- * Methods that the official client has and this server does not have yet. They are answered with
- * an error that says so, not with "Method not found", which clients take for an old server.
+ * Methods that are in the table and not in the server yet. They are answered with an error that says
+ * so, as those of the official client that are not even in the table.
  */
-export const laterMethods: ReadonlySet<string> = new Set([
+const unfinishedMethods = [
   "chown",
   "link",
   "umask",
   "utime",
+  "openRead",
   "open",
   "create",
   "fileClose",
@@ -221,6 +438,7 @@ export const laterMethods: ReadonlySet<string> = new Set([
   "fileUtime",
   "walk",
   "expandGlob",
+  "processAttach",
   "spawnDeno",
   "denoHttpWait",
   "spawnDenoRepl",
@@ -228,6 +446,17 @@ export const laterMethods: ReadonlySet<string> = new Set([
   "denoReplEval",
   "denoReplCall",
   "fetch",
+] as const satisfies readonly SandboxMethodName[];
+
+/** The methods that the server has. */
+export type ServedMethodName = Exclude<SandboxMethodName, (typeof unfinishedMethods)[number]>;
+
+/**
+ * Methods that are answered with an error that says that they are not there yet, not with "Method
+ * not found", which clients take for an old server.
+ */
+export const laterMethods: ReadonlySet<string> = new Set([
+  ...unfinishedMethods,
   "exposeHttp",
   "vscode",
 ]);
@@ -244,4 +473,8 @@ export const streamNotifications = {
   "$sandbox.stream.error": z.object({ streamId: StreamId, error: z.unknown() }),
   "$sandbox.stream.cancel": z.object({ streamId: StreamId, reason: z.unknown() }),
 } as const;
+
+/** The server tells that a process with `watch` starts over. */
+export const watcherRestart = "$sandbox.deno.watcher.restart";
+export const WatcherRestart = z.object({ watcherId: z.string() });
 export type StreamNotification = keyof typeof streamNotifications;

@@ -4,8 +4,8 @@ import {
   thrown,
   type Guest,
   type RpcId,
-  type SandboxMethodName,
   type SandboxParams,
+  type ServedMethodName,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
 
@@ -65,14 +65,14 @@ export class Dispatcher {
   }
 
   /** Never rejects: whatever happens is the answer. */
-  async #run<M extends SandboxMethodName>(call: Call, method: M, params: unknown): Promise<void> {
+  async #run<M extends ServedMethodName>(call: Call, method: M, params: unknown): Promise<void> {
     const { calls, outbox } = this.#options;
     const answer = await this.#answer(call, method, params);
     if (call.id !== null) await outbox.answer(answer);
     calls.end(call);
   }
 
-  async #answer<M extends SandboxMethodName>(
+  async #answer<M extends ServedMethodName>(
     call: Call,
     method: M,
     params: unknown,
@@ -87,7 +87,7 @@ export class Dispatcher {
     }
   }
 
-  #parse<M extends SandboxMethodName>(method: M, params: unknown): SandboxParams<M> {
+  #parse<M extends ServedMethodName>(method: M, params: unknown): SandboxParams<M> {
     const parsed = sandboxMethods[method].params.safeParse(params ?? {});
     if (parsed.success) return parsed.data as SandboxParams<M>; // of the schema of M
     this.#abandonStreams(params);
@@ -127,8 +127,8 @@ const streamFields: ReadonlySet<string> = new Set([
   "bodyStreamId",
 ]);
 
-function isMethod(method: string): method is SandboxMethodName {
-  return Object.hasOwn(sandboxMethods, method);
+function isMethod(method: string): method is ServedMethodName {
+  return Object.hasOwn(handlers, method);
 }
 
 function encodeFailure(id: RpcId | null, failure: Failure): string {

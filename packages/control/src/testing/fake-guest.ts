@@ -98,6 +98,19 @@ export class FakeGuest implements Guest {
     })();
   }
 
+  async attach(pid: number): Promise<GuestProcess> {
+    this.#check();
+    return this.#find(pid);
+  }
+
+  async readHandle(): Promise<Uint8Array> {
+    throw new GuestError({ errno: "ENOSYS", message: "file.read" });
+  }
+
+  async writeHandle(): Promise<number> {
+    throw new GuestError({ errno: "ENOSYS", message: "file.write" });
+  }
+
   async dial(): Promise<GuestSocket> {
     throw new GuestError({ errno: "ENOSYS", message: "dial" });
   }

@@ -2,6 +2,7 @@ import {
   type ByteStream,
   type DialTarget,
   DirectoryEntry,
+  type Exit,
   FrameError,
   GuestError,
   type Guest,
@@ -21,7 +22,7 @@ import type { Channel } from "./channel.ts";
 import type { GuestLink } from "./guest-link.ts";
 
 /** Calls that have no deadline, because what they wait for has none. */
-const endless: ReadonlySet<GuestCall> = new Set<GuestCall>(["wait"]);
+const endless: ReadonlySet<GuestCall> = new Set<GuestCall>(["wait", "file.lock"]);
 
 /** The programs and files of one machine, over its link. */
 export class GuestClient implements Guest {
@@ -51,38 +52,110 @@ export class GuestClient implements Guest {
     const channel = this.#open("spawn", params);
     const started = guestResults.spawn.safeParse(await this.#answer(channel));
     if (!started.success) throw this.#violation("the answer to spawn has the wrong shape");
-    const exit = channel.lastEvent.then((event) => {
-      if (!("exit" in event)) throw this.#violation("a process that ended without an exit");
-      return event.exit;
-    }, this.#explain);
-    exit.catch(() => undefined); // not everybody waits for a process
     if (params.stdin === "null") channel.end();
     return {
       pid: started.data.pid,
       stdin: params.stdin === "piped" ? channel : null,
       stdout: params.stdout === "piped" || params.pty !== undefined ? channel.output(1) : null,
       stderr: params.stderr === "piped" && params.pty === undefined ? channel.output(2) : null,
-      exit,
+      exit: this.#exitOf(channel),
       detach: () => channel.cancel(),
     };
   }
 
-  async readFile(path: string, signal?: AbortSignal): Promise<ByteStream> {
+  async attach(pid: number): Promise<GuestProcess> {
+    const channel = this.#open("attach", { pid });
+    await this.#answer(channel);
+    channel.end();
+    return {
+      ...{ pid, stdin: null, stdout: channel.output(1), stderr: channel.output(2) },
+      exit: this.#exitOf(channel),
+      detach: () => channel.cancel(),
+    };
+  }
+
+  readFile(path: string, signal?: AbortSignal): Promise<ByteStream> {
+    return this.#read("fs.read", { path }, signal);
+  }
+
+  writeFile(
+    params: WriteFileParams,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    return this.#write("fs.write", params, content, signal);
+  }
+
+  async readHandle(handle: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of await this.#read("file.read", { handle, length }, signal)) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > length) throw this.#violation("more bytes of a file than were asked for");
+    }
+    return Buffer.concat(chunks, bytes);
+  }
+
+  writeHandle(
+    handle: number,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    return this.#write("file.write", { handle }, content, signal);
+  }
+
+  async readDirectory(
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<DirectoryEntry[]>> {
     signal?.throwIfAborted();
-    const channel = this.#open("fs.read", { path });
+    const channel = this.#open("fs.readDir", { path });
+    const guard = cancelOn(channel, signal);
+    void channel.closed.then(() => guard[Symbol.dispose]());
+    await this.#answer(channel);
+    return this.#entries(channel.output());
+  }
+
+  async dial(target: DialTarget, signal?: AbortSignal): Promise<GuestSocket> {
+    signal?.throwIfAborted();
+    const isPatient = "patient" in target && target.patient === true;
+    const channel = this.#open("dial", target);
+    using _guard = cancelOn(channel, isPatient ? signal : withDeadline(limits.guestCallMs, signal));
+    await this.#answer(channel);
+    return { output: channel.output(), input: channel, close: () => channel.cancel() };
+  }
+
+  #open(method: string, params: object): Channel {
+    return this.#link.request(method, params);
+  }
+
+  #exitOf(channel: Channel): Promise<Exit> {
+    const exit = channel.lastEvent.then((event) => {
+      if (!("exit" in event)) throw this.#violation("a process that ended without an exit");
+      return event.exit;
+    }, this.#explain);
+    exit.catch(() => undefined); // not everybody waits for a process
+    return exit;
+  }
+
+  async #read(method: string, params: object, signal?: AbortSignal): Promise<ByteStream> {
+    signal?.throwIfAborted();
+    const channel = this.#open(method, params);
     const guard = cancelOn(channel, signal);
     void channel.closed.then(() => guard[Symbol.dispose]());
     await this.#answer(channel);
     return channel.output();
   }
 
-  async writeFile(
-    params: WriteFileParams,
+  async #write(
+    method: string,
+    params: object,
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<number> {
     signal?.throwIfAborted();
-    const channel = this.#open("fs.write", params);
+    const channel = this.#open(method, params);
     using _guard = cancelOn(channel, signal);
     // The content follows the request at once: a small file costs one round trip.
     const sent = this.#send(channel, content);
@@ -99,29 +172,6 @@ export class GuestClient implements Guest {
       channel.cancel();
       return await this.#explain(error);
     }
-  }
-
-  async readDirectory(
-    path: string,
-    signal?: AbortSignal,
-  ): Promise<AsyncIterable<DirectoryEntry[]>> {
-    signal?.throwIfAborted();
-    const channel = this.#open("fs.readDir", { path });
-    const guard = cancelOn(channel, signal);
-    void channel.closed.then(() => guard[Symbol.dispose]());
-    await this.#answer(channel);
-    return this.#entries(channel.output());
-  }
-
-  async dial(target: DialTarget, signal?: AbortSignal): Promise<GuestSocket> {
-    const channel = this.#open("dial", target);
-    using _guard = cancelOn(channel, withDeadline(limits.guestCallMs, signal));
-    await this.#answer(channel);
-    return { output: channel.output(), input: channel, close: () => channel.cancel() };
-  }
-
-  #open(method: string, params: object): Channel {
-    return this.#link.request(method, params);
   }
 
   async #answer(channel: Channel): Promise<unknown> {

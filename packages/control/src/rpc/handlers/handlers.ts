@@ -1,4 +1,4 @@
-import type { SandboxMethodName } from "@skerry/protocol";
+import type { ServedMethodName } from "@skerry/protocol";
 
 import { environmentHandlers } from "./environment.ts";
 import { fileContentHandlers } from "./file-content.ts";
@@ -7,7 +7,7 @@ import type { Handlers } from "./handler.ts";
 import { processHandlers } from "./processes.ts";
 
 /** Every method of the sandbox socket. */
-export const handlers: Handlers<SandboxMethodName> = {
+export const handlers: Handlers<ServedMethodName> = {
   ...fileContentHandlers,
   ...fileHandlers,
   ...processHandlers,
