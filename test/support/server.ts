@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { Endpoint } from "@skerry/protocol";
 
-import { makeTestHome, prepared, type TestHome } from "./machine-home.ts";
+import { makeTestHome, prepared, shareAcceleration, type TestHome } from "./machine-home.ts";
 
 const readyMs = 120_000;
 const stopMs = 30_000;
@@ -52,6 +52,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     endpointOf(home.path, child),
     ended.then((code) => Promise.reject(new Error(`the server ended (${code}):\n${printed}`))),
   ]);
+  shareAcceleration(home.path, shared);
   const owned = stack.move();
   return {
     url: endpoint.url,
