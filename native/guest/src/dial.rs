@@ -22,6 +22,8 @@ pub const DIAL_DEADLINE: Duration = Duration::from_secs(10);
 pub struct DialParams {
     tcp: Option<TcpParams>,
     unix: Option<Given>,
+    #[serde(default)]
+    patient: bool,
 }
 
 #[derive(Deserialize)]
@@ -32,14 +34,14 @@ struct TcpParams {
 
 pub enum DialTarget {
     Tcp { host: String, port: u16 },
-    Unix(Given),
+    Unix { path: Given, is_patient: bool },
 }
 
 impl DialParams {
     pub fn target(self) -> Answer<DialTarget> {
         match (self.tcp, self.unix) {
             (Some(TcpParams { host, port }), None) => Ok(DialTarget::Tcp { host, port }),
-            (None, Some(path)) => Ok(DialTarget::Unix(path)),
+            (None, Some(path)) => Ok(DialTarget::Unix { path, is_patient: self.patient }),
             _ => Err(GuestError::invalid("invalid params: either `tcp` or `unix` is needed")),
         }
     }

@@ -22,6 +22,7 @@ mod identity;
 mod oom;
 mod options;
 mod paths;
+mod patience;
 mod pipe;
 mod poller;
 mod pool;

@@ -31,7 +31,8 @@ impl<D> Completions<D> {
         std::mem::take(&mut lock(&self.done))
     }
 
-    fn post(&self, done: D) {
+    /// From any thread.
+    pub fn post(&self, done: D) {
         let mut waiting = lock(&self.done);
         waiting.push(done);
         if waiting.len() == 1 {

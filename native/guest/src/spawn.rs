@@ -35,6 +35,7 @@ pub struct SpawnParams {
     pty: Option<PtyParams>,
     #[serde(default)]
     user: User,
+    standby: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,10 @@ enum User {
 impl SpawnParams {
     pub fn command(&self) -> &str {
         &self.command
+    }
+
+    pub fn standby(&self) -> Option<&str> {
+        self.standby.as_deref()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{symlink, PermissionsExt};
+use std::os::unix::fs::{symlink, DirBuilderExt, PermissionsExt};
 
 use crate::config::Config;
 use crate::identity::{self, SandboxUser};
@@ -65,7 +65,16 @@ fn mount_all() -> io::Result<()> {
         mount(kind, target, kind, flags, options).map_err(|error| io::Error::other(format!("{target}: {error}")))?;
     }
     let _ = fs::create_dir_all("/tmp");
-    Ok(())
+    make_own_directory("/run/skerry")
+}
+
+/// Where the sockets of Skerry's own helpers are, which run as the user.
+fn make_own_directory(path: &str) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::chown(path, Some(USER_ID), Some(USER_ID))
 }
 
 /// What shells expect in `/dev` and the kernel does not put there.

@@ -1,6 +1,7 @@
 //! The `fs.*` methods that answer once. They run on worker threads with the user's file-system identity.
 
 mod copy;
+pub mod handle;
 mod remove;
 mod stat;
 mod temp;

@@ -1,6 +1,9 @@
 //! What a file is.
 
+use std::ffi::CStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 
 use serde::Serialize;
 
@@ -29,13 +32,21 @@ pub struct Stat {
 
 /// Looks at a path, at what it points to when `follow` is set.
 pub fn stat(path: &str, follow: bool) -> io::Result<Stat> {
-    let path = c_string(path)?;
     let flags = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+    stat_at(libc::AT_FDCWD, &c_string(path)?, flags)
+}
+
+/// Looks at an open file.
+pub fn of_file(file: &File) -> io::Result<Stat> {
+    stat_at(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
+fn stat_at(directory: RawFd, path: &CStr, flags: i32) -> io::Result<Stat> {
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
     // SAFETY: the path is a C string; an all-zero statx is valid, and the kernel fills it.
     let found = unsafe {
         let mut found: libc::statx = std::mem::zeroed();
-        check(libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, mask, &mut found))?;
+        check(libc::statx(directory, path.as_ptr(), flags, mask, &mut found))?;
         found
     };
     let has_birth = found.stx_mask & libc::STATX_BTIME != 0;

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions, ReadDir};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -139,8 +140,8 @@ fn kind_of(kind: fs::FileType) -> &'static str {
 
 /// A file that is being written.
 pub struct Target {
-    file: File,
-    given: String,
+    pub file: Arc<File>,
+    pub given: String,
 }
 
 /// Opens a file for `fs.write`. A `mode` that is given holds exactly, and for a file that exists already as well.
@@ -163,7 +164,7 @@ pub fn open_target(home: &str, params: WriteParams) -> Answer<Target> {
         Ok(file)
     };
     let file = open().doing(format!("open '{given}'"))?;
-    Ok(Target { file, given })
+    Ok(Target { file: Arc::new(file), given })
 }
 
 impl Target {
@@ -189,7 +190,7 @@ impl Target {
 }
 
 /// Whether the file became ready within [`PATIENCE_MS`].
-fn wait_for(file: &File, events: i16) -> bool {
+pub fn wait_for(file: &File, events: i16) -> bool {
     let mut poll = libc::pollfd { fd: file.as_raw_fd(), events, revents: 0 };
     // SAFETY: one structure that lives through the call.
     unsafe { libc::poll(&mut poll, 1, PATIENCE_MS) > 0 }

@@ -55,6 +55,11 @@ struct SetVariable {
 }
 
 #[derive(Deserialize)]
+struct Standby {
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct Umask {
     mask: Option<u32>,
 }
@@ -124,9 +129,13 @@ impl Guest {
             "fs.readDir" => self.on_files(move |home| {
                 Done::ReadOpened(ticket, parse(&params).and_then(|params| transfer::open_directory(home, params)))
             }),
+            "fs.open" => self.open_handle(ticket, params),
+            "attach" => self.attach_again(ticket, &params),
+            "standby.take" => self.answer_now(ticket, &params, Self::take_standby),
             "fs.write" => self.on_files(move |home| {
                 Done::WriteOpened(ticket, parse(&params).and_then(|params| transfer::open_target(home, params)))
             }),
+            _ if method.starts_with("file.") => self.call_handle(ticket, &method["file.".len()..], params),
             _ => match method.strip_prefix("fs.").filter(|name| files::is_method(name)) {
                 Some(name) => {
                     let name = name.to_string();
@@ -147,7 +156,7 @@ impl Guest {
         self.answer(ticket, answer);
     }
 
-    fn on_files(&mut self, work: impl FnOnce(&str) -> Done + Send + 'static) {
+    pub(super) fn on_files(&mut self, work: impl FnOnce(&str) -> Done + Send + 'static) {
         let config = Arc::clone(&self.config);
         self.file_pool.submit(move || work(&config.home));
     }
@@ -173,6 +182,28 @@ impl Guest {
         let ended = self.processes.remembered(pid).map(Exit::to_json);
         let unknown = || GuestError::system(libc::ESRCH, format!("wait '{pid}'"));
         self.answer(ticket, ended.ok_or_else(unknown));
+    }
+
+    fn take_standby(&mut self, Standby { name }: Standby) -> Answer<Value> {
+        let process = self.standby.remove(&name).and_then(|id| self.processes.get_mut(id));
+        let pid = process.filter(|process| process.exit.is_none()).map(|process| process.pid);
+        Ok(json!({ "pid": pid }))
+    }
+
+    fn attach_again(&mut self, ticket: Ticket, params: &RawValue) {
+        let pid = match parse(params) {
+            Ok(OnPid { pid }) => pid,
+            Err(error) => return self.answer(ticket, Err(error)),
+        };
+        let doing = format!("attach to '{pid}'");
+        let Some(id) = self.processes.live(pid) else {
+            return self.answer(ticket, Err(GuestError::system(libc::ESRCH, doing)));
+        };
+        if self.processes.get_mut(id).is_some_and(|process| process.channel.is_some()) {
+            return self.answer(ticket, Err(GuestError::system(libc::EBUSY, doing)));
+        }
+        self.outbox.respond(ticket.channel, Ok(json!({})));
+        self.take_back(id, ticket.channel);
     }
 
     fn kill(&mut self, Kill { pid, signal }: Kill) -> Answer<Value> {
@@ -201,7 +232,11 @@ impl Guest {
     fn dial(&mut self, ticket: Ticket, params: &RawValue) {
         match parse(params).and_then(dial::DialParams::target) {
             Ok(dial::DialTarget::Tcp { host, port }) => self.dial_tcp(ticket, &host, port),
-            Ok(dial::DialTarget::Unix(path)) => self.on_files(move |home| {
+            Ok(dial::DialTarget::Unix { path, is_patient: true }) => {
+                let resolved = paths::resolve(&self.config.home, &path.0);
+                self.dial_patiently(ticket, resolved, path.0);
+            }
+            Ok(dial::DialTarget::Unix { path, .. }) => self.on_files(move |home| {
                 let connected = dial::connect_unix(&paths::resolve(home, &path.0));
                 Done::Connected(ticket, connected.doing(format!("connect '{path}'")))
             }),
@@ -220,7 +255,7 @@ impl Guest {
                 channel.input.was_told = true;
                 channel.input.queue.clear();
             }
-            Body::Waiting(_) | Body::Dialing(_) => {
+            Body::Waiting(_) | Body::Dialing(_) | Body::Locking | Body::Patient(_) => {
                 self.answer(ticket, Err(GuestError::system(libc::ECANCELED, "wait for an answer")));
             }
             _ => self.close(number),

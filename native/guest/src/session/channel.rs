@@ -6,6 +6,7 @@ use crate::bytes::ByteQueue;
 use crate::dial::{Dialing, Socket};
 use crate::files::transfer::{Ending, Source, Target};
 use crate::flow::{Receiving, Sending};
+use crate::patience::Patient;
 use crate::processes::ProcessId;
 
 /// A channel of a certain connection: what a worker thread brings back may be for one that is long gone.
@@ -37,6 +38,9 @@ pub enum Body {
     Socket(Socket),
     Reading(Reading),
     Writing(Writing),
+    /// A thread waits for a lock.
+    Locking,
+    Patient(Patient),
 }
 
 /// Stream 0: what has arrived and is not handed on.
@@ -77,6 +81,18 @@ impl Reading {
             portions: VecDeque::new(),
             at: 0,
             ending: None,
+            is_queued: false,
+            is_starved: false,
+        }
+    }
+
+    /// One whose content is all there, to be put into `portions`.
+    pub fn ended() -> Self {
+        Reading {
+            source: None,
+            portions: VecDeque::new(),
+            at: 0,
+            ending: Some(Ok(())),
             is_queued: false,
             is_starved: false,
         }

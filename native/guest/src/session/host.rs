@@ -132,9 +132,11 @@ impl Guest {
         self.outbox = Outbox::default();
         self.starved.clear();
         self.dial_deadlines.clear();
+        self.patient_tries.clear();
         for (_, channel) in std::mem::take(&mut self.channels) {
             self.let_go(channel);
         }
+        self.close_handles();
     }
 }
 

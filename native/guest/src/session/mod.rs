@@ -12,9 +12,11 @@
 mod calls;
 mod channel;
 mod dials;
+mod handles;
 mod host;
 mod input;
 mod output;
+mod patience;
 mod procs;
 mod transfers;
 
@@ -29,9 +31,11 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::environment::{Environment, Variables};
 use crate::error::Answer;
+use crate::files::handle::{Handle, Handles};
 use crate::files::transfer::{Portion, Source, Target};
 use crate::frame::{Decoder, Frame};
 use crate::oom::OomWatch;
+use crate::patience::{DirectoryWatch, Tried};
 use crate::poller::{Poller, Ready};
 use crate::pool::{Completions, Pool};
 use crate::port::{Address, Port};
@@ -57,6 +61,7 @@ mod token {
     pub const COMPLETIONS: u64 = 1;
     pub const SIGNALS: u64 = 2;
     pub const OOM: u64 = 3;
+    pub const DIRECTORIES: u64 = 4;
     pub const KIND_SHIFT: u32 = 60;
     pub const PROCESS: u64 = 1;
     pub const SOCKET: u64 = 2;
@@ -74,6 +79,12 @@ enum Done {
     Portion(Ticket, Portion),
     Written { ticket: Ticket, target: Target, content: Vec<u8>, result: Answer<usize> },
     Closed(Ticket),
+    HandleOpened(Ticket, Answer<Handle>),
+    HandleRead(Ticket, Answer<Vec<u8>>),
+    Locked(Ticket, Arc<Handle>, io::Result<()>),
+    LockBusy(Ticket, Arc<Handle>, i32),
+    LockWaited(Ticket, Arc<Handle>, io::Result<()>),
+    Tried(Ticket, Tried),
     Nothing,
 }
 
@@ -108,6 +119,14 @@ pub struct Guest {
     discarding: VecDeque<(ProcessId, usize)>,
 
     dial_deadlines: VecDeque<(Instant, Ticket)>,
+    /// For dials that wait for their socket; those of `patient_tries` wait for somebody to listen on it.
+    directories: DirectoryWatch,
+    patient_tries: Vec<(Instant, Ticket)>,
+
+    handles: Handles,
+    lock_threads: usize,
+    /// Processes that wait to be taken, by name.
+    standby: HashMap<String, ProcessId>,
 
     /// Portions of files in memory, and transfers that wait for their number to fall.
     portions: usize,
@@ -127,6 +146,8 @@ impl Guest {
         let port = Port::open(address, &poller, token::PORT)?;
         let oom_events = config.oom_events.as_ref().and_then(|file| file.try_clone().ok());
         let oom = OomWatch::new(oom_events, &poller, token::OOM);
+        let directories = DirectoryWatch::new()?;
+        poller.add(&directories, crate::poller::EDGE_IN, token::DIRECTORIES)?;
         let for_files = Arc::clone(&config);
         let boot = host::boot_mark()?;
         Ok(Guest {
@@ -152,6 +173,11 @@ impl Guest {
             must_reap: false,
             discarding: VecDeque::new(),
             dial_deadlines: VecDeque::new(),
+            directories,
+            patient_tries: Vec::new(),
+            handles: Handles::default(),
+            lock_threads: 0,
+            standby: HashMap::new(),
             portions: 0,
             starved: VecDeque::new(),
             spare_buffers: Vec::new(),
@@ -185,6 +211,7 @@ impl Guest {
                 self.reap();
             }
             token::OOM => self.oom.refresh(),
+            token::DIRECTORIES => self.on_directories(),
             other => match other >> token::KIND_SHIFT {
                 token::PROCESS => self.on_process_ready(other, ready),
                 _ => self.on_socket_ready(other, ready),
@@ -204,6 +231,12 @@ impl Guest {
             Done::Portion(ticket, portion) => self.on_portion(ticket, portion),
             Done::Written { ticket, target, content, result } => self.on_written(ticket, target, content, result),
             Done::Closed(ticket) => self.on_target_closed(ticket),
+            Done::HandleOpened(ticket, answer) => self.on_handle_opened(ticket, answer),
+            Done::HandleRead(ticket, answer) => self.on_handle_read(ticket, answer),
+            Done::Locked(ticket, handle, result) => self.on_locked(ticket, handle, result),
+            Done::LockBusy(ticket, handle, operation) => self.on_lock_busy(ticket, handle, operation),
+            Done::LockWaited(ticket, handle, result) => self.on_lock_waited(ticket, handle, result),
+            Done::Tried(ticket, tried) => self.on_tried(ticket, tried),
             Done::Nothing => {}
         }
     }
@@ -215,7 +248,8 @@ impl Guest {
             Body::Reading(reading) => self.drop_reading(reading),
             Body::Writing(writing) => self.drop_later(writing),
             // Sockets close, and what is pending finds its channel gone.
-            Body::Pending | Body::Waiting(_) | Body::Dialing(_) | Body::Socket(_) => {}
+            Body::Patient(patient) => patient.watch.into_iter().for_each(|watch| self.forget_watch(watch)),
+            Body::Pending | Body::Waiting(_) | Body::Dialing(_) | Body::Socket(_) | Body::Locking => {}
         }
     }
 
@@ -224,13 +258,15 @@ impl Guest {
             return 0;
         }
         let dial = self.dial_deadlines.front().map(|(deadline, _)| *deadline);
-        let Some(next) = [self.port.next_try(), dial].into_iter().flatten().min() else { return -1 };
+        let Some(next) = [self.port.next_try(), dial, self.next_patient_try()].into_iter().flatten().min() else {
+            return -1;
+        };
         let left = next.saturating_duration_since(Instant::now());
         i32::try_from(left.as_millis()).unwrap_or(i32::MAX).saturating_add(1)
     }
 
     fn on_time(&mut self) {
-        if self.port.next_try().is_none() && self.dial_deadlines.is_empty() {
+        if self.port.next_try().is_none() && self.dial_deadlines.is_empty() && self.patient_tries.is_empty() {
             return;
         }
         let now = Instant::now();
@@ -241,6 +277,7 @@ impl Guest {
             self.stop();
         }
         self.expire_dials(now);
+        self.try_patients(now);
     }
 
     /// Asked by a signal to stop: a machine is switched off, a test leaves nothing behind.

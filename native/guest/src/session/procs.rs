@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::error::{Answer, GuestError};
+use crate::frame::Frame;
 use crate::pipe::{Pipe, Pulled};
 use crate::poller::{Ready, EDGE_IN, EDGE_OUT};
 use crate::processes::{Exit, Process, ProcessId, LIVE_MAX, RECORDS_MAX};
@@ -26,6 +27,8 @@ pub struct Spawning {
     /// Its end, when that came before the thread's report.
     ended: Option<Ended>,
     oom_kills_before: u64,
+    /// The name that it waits under afterwards.
+    standby: Option<String>,
 }
 
 /// Children that are reaped before other things get a look.
@@ -55,6 +58,7 @@ impl Guest {
             pid: Arc::clone(&pid),
             ended: None,
             oom_kills_before: self.oom.kills(),
+            standby: params.standby().map(str::to_string),
         });
         let config = Arc::clone(&self.config);
         let inherited = self.environment.shared();
@@ -71,6 +75,9 @@ impl Guest {
         };
         let pid = spawned.pid;
         let id = self.add_process(spawned, spawning.oom_kills_before);
+        if let Some(name) = spawning.standby {
+            self.standby.insert(name, id);
+        }
         match self.channel_of(ticket).map(|channel| channel.is_cancelled) {
             None => self.detach(id),
             Some(is_cancelled) => {
@@ -134,6 +141,26 @@ impl Guest {
             channel.body = Body::Process(id);
             process.channel = Some(number);
         }
+    }
+
+    /// Somebody listens again: what the process writes from now on is theirs.
+    pub(super) fn take_back(&mut self, id: ProcessId, number: u32) {
+        self.attach(id, number);
+        self.discarding.retain(|(other, _)| *other != id);
+        let Some(process) = self.processes.get_mut(id) else { return };
+        for (index, output) in process.outputs.iter_mut().enumerate() {
+            let stream = index as u8 + 1;
+            match output {
+                None => self.outbox.control(Frame::End { channel: number, stream }),
+                Some(pipe) => {
+                    pipe.is_queued = pipe.is_ready;
+                    if pipe.is_ready {
+                        self.outbox.queue(number, stream);
+                    }
+                }
+            }
+        }
+        self.close_input(number);
     }
 
     /// Nobody listens any more: the process goes on, its output is thrown away and its input ends.

@@ -10,7 +10,7 @@ use super::channel::{Body, Channel, Reading, Ticket, Writing};
 use super::{Done, Guest};
 
 /// What a step reads at most, and what waits at most for one transfer before no further step begins.
-const PORTION_BYTES: usize = 128 * 1024;
+pub(super) const PORTION_BYTES: usize = 128 * 1024;
 /// Portions in memory for all transfers together: 8 MiB.
 const PORTIONS_MAX: usize = 64;
 /// Buffers that are kept for the next portions.

@@ -217,6 +217,16 @@ impl Link {
         }
     }
 
+    /// The next frame of any channel that is as wanted; others are dropped.
+    pub fn read_until(&mut self, is_wanted: impl Fn(&Frame) -> bool) -> Frame {
+        loop {
+            let frame = self.read().expect("the guest has hung up");
+            if is_wanted(&frame) {
+                return frame;
+            }
+        }
+    }
+
     /// The value of the RESPONSE, which comes first.
     pub fn response(&mut self, channel: u32) -> Result<Value, Value> {
         loop {
