@@ -6,6 +6,7 @@ import { closeCode, headers, limits, SandboxError, toSandboxError } from "@skerr
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
+import type { Dialect } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import { authorize } from "./authorize.ts";
 import type { ApiContext } from "./context.ts";
@@ -122,7 +123,8 @@ export class Upgrades {
       isOpen = true;
       const childLog = log.child({ sandboxId: sandbox.id, traceId });
       const received = (): number => (socket instanceof Socket ? socket.bytesRead : 0);
-      const options = { sandbox, clock, log: childLog, traceId, isOwner, received };
+      const dialect = dialectOf(message);
+      const options = { sandbox, clock, log: childLog, traceId, isOwner, received, dialect };
       sandbox.attach(new Connection(client, options));
     });
     this.#sockets.off("headers", tell);
@@ -133,6 +135,12 @@ export class Upgrades {
 
 const createPath = /^\/api\/v3\/sandboxes\/create$/;
 const connectPath = /^\/api\/v3\/sandbox(?:es)?\/([^/]+)\/connect$/;
+
+/** The Python client's WebSocket library names itself; no other client needs anything special. */
+function dialectOf(message: IncomingMessage): Dialect {
+  const agent = message.headers["user-agent"] ?? "";
+  return agent.includes("websockets/") ? "python" : "javascript";
+}
 
 async function untilClosed(client: WebSocket): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -8,6 +8,8 @@ import type { SandboxClient } from "../sandboxes/spec.ts";
 import { Calls } from "./calls.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { sandboxEnded } from "./failures.ts";
+import { FileHandles } from "./files/handles.ts";
+import type { Dialect } from "./handlers/handler.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { handleNotification } from "./notifications.ts";
@@ -24,6 +26,7 @@ export interface ConnectionOptions {
   readonly traceId: string;
   /** Whether this connection created the sandbox, so that a session ends with it. */
   readonly isOwner: boolean;
+  readonly dialect: Dialect;
   /** Bytes that have arrived from the client so far. */
   readonly received: () => number;
 }
@@ -42,6 +45,7 @@ export class Connection implements SandboxClient {
   readonly #incoming: IncomingStreams;
   readonly #outgoing: OutgoingStreams;
   readonly #processes: Processes;
+  readonly #handles: FileHandles;
   readonly #dispatcher: Dispatcher;
   readonly #openedAtMs: number;
   #isSilent = false;
@@ -73,7 +77,9 @@ export class Connection implements SandboxClient {
     this.#outgoing = new OutgoingStreams(this.#outbox);
     const record = sandbox.record.bind(sandbox);
     this.#processes = new Processes({ guest: sandbox.guest, clock, record });
+    this.#handles = new FileHandles(sandbox.guest);
     this.#dispatcher = new Dispatcher({
+      ...{ handles: this.#handles, dialect: options.dialect },
       ...{ guest: sandbox.guest, outbox: this.#outbox, calls: this.#calls, log, traceId },
       ...{ incoming: this.#incoming, outgoing: this.#outgoing, processes: this.#processes },
     });
@@ -153,6 +159,7 @@ export class Connection implements SandboxClient {
     this.#incoming.closeAll();
     this.#outgoing.closeAll();
     this.#processes.detachAll();
+    this.#handles.closeAll();
     sandbox.detach(this);
     sandbox.record("disconnected", { code, isOwner });
     log.info({ code, isOwner, durationMs: clock.now() - this.#openedAtMs }, "connection closed");

@@ -18,7 +18,8 @@ import {
   notImplemented,
   type Failure,
 } from "./failures.ts";
-import type { CallContext, Handler } from "./handlers/handler.ts";
+import type { FileHandles } from "./files/handles.ts";
+import type { CallContext, Dialect, Handler } from "./handlers/handler.ts";
 import { handlers } from "./handlers/handlers.ts";
 import { Lane, untilAborted } from "./lane.ts";
 import type { Outbox } from "./outbox.ts";
@@ -34,6 +35,8 @@ export interface DispatcherOptions {
   readonly incoming: IncomingStreams;
   readonly outgoing: OutgoingStreams;
   readonly processes: Processes;
+  readonly handles: FileHandles;
+  readonly dialect: Dialect;
   readonly log: Logger;
   readonly traceId: string;
 }
@@ -95,10 +98,8 @@ export class Dispatcher {
   }
 
   #contextOf(call: Call): CallContext {
-    const { calls, guest, incoming, outgoing, processes } = this.#options;
     const { signal } = call;
-    const greatFiles = this.#greatFiles;
-    return { call, calls, signal, guest, incoming, outgoing, processes, greatFiles };
+    return { ...this.#options, call, signal, greatFiles: this.#greatFiles };
   }
 
   /** A refused call's streams are of no use to anybody. */

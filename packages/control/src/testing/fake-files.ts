@@ -32,6 +32,10 @@ export class FakeFiles {
     };
   }
 
+  has(path: string): boolean {
+    return this.#entries.has(path);
+  }
+
   read(path: string): Buffer {
     const entry = this.#get(path, "open");
     if (entry.kind === "directory") throw failure("EISDIR", "open", path);

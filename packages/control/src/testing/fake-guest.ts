@@ -14,6 +14,7 @@ import {
 } from "@skerry/protocol";
 
 import { FakeFiles } from "./fake-files.ts";
+import { FakeHandles } from "./fake-handles.ts";
 import { FakeProcess } from "./fake-process.ts";
 
 type Calls = {
@@ -23,6 +24,7 @@ type Calls = {
 /** A machine's inside, in memory: enough of it for what control does. */
 export class FakeGuest implements Guest {
   readonly files = new FakeFiles();
+  readonly handles = new FakeHandles(this.files);
   readonly processes = new Map<number, FakeProcess>();
   readonly environment: Record<string, string>;
   #lastPid = 100;
@@ -33,7 +35,12 @@ export class FakeGuest implements Guest {
   constructor(environment: Readonly<Record<string, string>>) {
     this.environment = { HOME: "/home/sandbox", ...environment };
     this.#gone.promise.catch(() => {}); // those who wait have the rejection too
-    this.#calls = { ...this.#processCalls(), ...this.#environmentCalls(), ...this.#fileCalls() };
+    this.#calls = {
+      ...this.#processCalls(),
+      ...this.#environmentCalls(),
+      ...this.#fileCalls(),
+      ...this.#handleCalls(),
+    };
   }
 
   /** The machine has ended: what waits rejects. */
@@ -103,12 +110,20 @@ export class FakeGuest implements Guest {
     return this.#find(pid);
   }
 
-  async readHandle(): Promise<Uint8Array> {
-    throw new GuestError({ errno: "ENOSYS", message: "file.read" });
+  async readHandle(handle: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    this.#check(signal);
+    return this.handles.read(handle, length);
   }
 
-  async writeHandle(): Promise<number> {
-    throw new GuestError({ errno: "ENOSYS", message: "file.write" });
+  async writeHandle(
+    handle: number,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    this.#check(signal);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) chunks.push(Uint8Array.from(chunk));
+    return this.handles.write(handle, Buffer.concat(chunks));
   }
 
   async dial(): Promise<GuestSocket> {
@@ -150,6 +165,20 @@ export class FakeGuest implements Guest {
         return {};
       },
       "env.all": () => ({ ...environment }),
+    };
+  }
+
+  #handleCalls(): Calls {
+    const { handles } = this;
+    const done = (_result: void): Record<string, never> => ({});
+    return {
+      "fs.open": (params) => handles.open(params),
+      "file.seek": ({ handle, offset, whence }) => handles.seek(handle, offset, whence),
+      "file.stat": ({ handle }) => handles.stat(handle),
+      "file.truncate": ({ handle, length }) => done(handles.truncate(handle, length ?? 0)),
+      "file.lock": ({ handle }) => handles.lock(handle),
+      "file.unlock": ({ handle }) => done(handles.unlock(handle)),
+      "file.close": ({ handle }) => done(handles.close(handle)),
     };
   }
 

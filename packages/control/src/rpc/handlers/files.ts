@@ -1,6 +1,7 @@
-import { limits, type DirEntry, type FileInfo, type FileStat } from "@skerry/protocol";
+import { limits, type DirEntry } from "@skerry/protocol";
 
 import { throwing } from "../failures.ts";
+import { fileInfo, typeFlags } from "../files/info.ts";
 import type { Handlers } from "./handler.ts";
 
 type FileMethod =
@@ -17,7 +18,11 @@ type FileMethod =
   | "makeTempFile"
   | "symlink"
   | "readLink"
-  | "truncate";
+  | "truncate"
+  | "chown"
+  | "link"
+  | "umask"
+  | "utime";
 
 /** Everything about files but their content. */
 export const fileHandlers: Handlers<FileMethod> = {
@@ -81,34 +86,19 @@ export const fileHandlers: Handlers<FileMethod> = {
     await guest.call("fs.truncate", { path: name, length }, signal);
     return null;
   },
+  async chown({ path, uid, gid }, { guest, signal }) {
+    await guest.call("fs.chown", { path, uid: uid ?? null, gid: gid ?? null }, signal);
+    return null;
+  },
+  async link({ target, path }, { guest, signal }) {
+    await guest.call("fs.link", { from: target, to: path }, signal);
+    return null;
+  },
+  async umask({ mask }, { guest, signal }) {
+    return await guest.call("fs.umask", { mask }, signal);
+  },
+  async utime({ path, atime, mtime }, { guest, signal }) {
+    await guest.call("fs.utime", { path, atimeMs: atime, mtimeMs: mtime }, signal);
+    return null;
+  },
 };
-
-function fileInfo(stat: FileStat): FileInfo {
-  const { kind, size, mode, dev, ino, nlink, uid, gid, rdev, blksize, blocks } = stat;
-  return {
-    ...typeFlags(kind),
-    ...{ size, mode, dev, ino, nlink, uid, gid, rdev, blksize, blocks },
-    mtime: time(stat.mtimeMs),
-    atime: time(stat.atimeMs),
-    birthtime: time(stat.birthtimeMs ?? stat.ctimeMs), // clients cannot read a file without one
-    ctime: time(stat.ctimeMs),
-    isBlockDevice: kind === "block",
-    isCharDevice: kind === "char",
-    isFifo: kind === "fifo",
-    isSocket: kind === "socket",
-  };
-}
-
-function typeFlags(kind: FileStat["kind"]): Omit<DirEntry, "name"> {
-  return {
-    isFile: kind === "file",
-    isDirectory: kind === "directory",
-    isSymlink: kind === "symlink",
-  };
-}
-
-const latestMs = 8.64e15; // the range of Date
-
-function time(ms: number): string {
-  return new Date(Math.min(Math.max(ms, -latestMs), latestMs)).toISOString();
-}

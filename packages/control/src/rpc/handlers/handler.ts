@@ -1,10 +1,14 @@
 import type { Guest, SandboxMethodName, SandboxParams, SandboxResult } from "@skerry/protocol";
 
 import type { Call, Calls } from "../calls.ts";
+import type { FileHandles } from "../files/handles.ts";
 import type { Lane } from "../lane.ts";
 import type { Processes } from "../processes.ts";
 import type { IncomingStreams } from "../streams/incoming.ts";
 import type { OutgoingStreams } from "../streams/outgoing.ts";
+
+/** Which of the official clients asks, where one of them cannot read what the other is given. */
+export type Dialect = "javascript" | "python";
 
 /** What a handler has at hand: the call, and what its connection keeps. */
 export interface CallContext {
@@ -16,6 +20,8 @@ export interface CallContext {
   readonly incoming: IncomingStreams;
   readonly outgoing: OutgoingStreams;
   readonly processes: Processes;
+  readonly handles: FileHandles;
+  readonly dialect: Dialect;
   /** For files that are held whole in memory. */
   readonly greatFiles: Lane;
 }

@@ -2,6 +2,8 @@ import type { ServedMethodName } from "@skerry/protocol";
 
 import { environmentHandlers } from "./environment.ts";
 import { fileContentHandlers } from "./file-content.ts";
+import { fileHandleHandlers } from "./file-handles.ts";
+import { fileSearchHandlers } from "./file-search.ts";
 import { fileHandlers } from "./files.ts";
 import type { Handlers } from "./handler.ts";
 import { processHandlers } from "./processes.ts";
@@ -10,6 +12,8 @@ import { processHandlers } from "./processes.ts";
 export const handlers: Handlers<ServedMethodName> = {
   ...fileContentHandlers,
   ...fileHandlers,
+  ...fileHandleHandlers,
+  ...fileSearchHandlers,
   ...processHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {

@@ -23,7 +23,7 @@ export const processHandlers: Handlers<"spawn" | "processWait" | "processKill"> 
     const known = processes.add(child, { command, args: args ?? [] });
     if (input !== null && child.stdin !== null) void feed(child, child.stdin, input, incoming);
     const open = (output: ByteStream | null): number | null =>
-      output === null ? null : outgoing.open(output, known);
+      output === null ? null : outgoing.open(output, { ready: known });
     return {
       pid: child.pid,
       stdoutStreamId: open(child.stdout),

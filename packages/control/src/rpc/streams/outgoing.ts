@@ -11,13 +11,26 @@ import type { Outbox } from "../outbox.ts";
  */
 let lastStreamId = randomInt(2 ** 47);
 
+/** How a stream is sent. */
+export interface StreamOptions {
+  /** Nothing is sent before it settles. */
+  readonly ready?: Promise<void>;
+  /** Ends what makes the bytes, when nobody wants them any more. */
+  readonly stop?: (() => void) | undefined;
+}
+
+interface OpenStream {
+  readonly iterator: AsyncIterator<Uint8Array>;
+  readonly stop: (() => void) | undefined;
+}
+
 /**
  * The streams that one client receives: output of processes. Bytes are taken from the guest only
  * when there is room for them in the {@link Outbox}, so that the client's pace is the guest's pace.
  */
 export class OutgoingStreams {
   readonly #outbox: Outbox;
-  readonly #open = new Map<number, AsyncIterator<Uint8Array>>();
+  readonly #open = new Map<number, OpenStream>();
   readonly #unwanted = new Set<number>();
   #isClosed = false;
 
@@ -32,35 +45,38 @@ export class OutgoingStreams {
   }
 
   /**
-   * Announces a stream and sends what `source` yields, from the moment that `ready` settles.
+   * Announces a stream and sends what `source` yields.
    *
    * @returns the stream's id.
    */
-  open(source: ByteStream, ready: Promise<void>): number {
+  open(source: ByteStream, { ready = Promise.resolve(), stop }: StreamOptions = {}): number {
     const id = ++lastStreamId;
-    const iterator = source[Symbol.asyncIterator]();
+    const stream = { iterator: source[Symbol.asyncIterator](), stop };
     if (this.#isClosed) {
-      stopEarly(iterator);
+      stopEarly(stream);
       return id;
     }
-    this.#open.set(id, iterator);
+    this.#open.set(id, stream);
     this.#notify("start", id);
-    void this.#pump(id, iterator, ready);
+    void this.#pump(id, stream.iterator, ready);
     return id;
   }
 
   /**
-   * The client wants no more of a stream. Its bytes are thrown away as they come: the process that
-   * writes them goes on, and so do its other streams.
+   * The client wants no more of a stream. What cannot be stopped goes on, and its bytes are thrown
+   * away as they come: the process that writes them goes on, and so do its other streams.
    */
   cancel(id: number): void {
-    if (this.#open.has(id)) this.#unwanted.add(id);
+    const stream = this.#open.get(id);
+    if (stream === undefined) return;
+    this.#unwanted.add(id);
+    stream.stop?.();
   }
 
   /** The client is gone, for streams that are opened later too. */
   closeAll(): void {
     this.#isClosed = true;
-    for (const iterator of this.#open.values()) stopEarly(iterator);
+    for (const stream of this.#open.values()) stopEarly(stream);
     this.#open.clear();
   }
 
@@ -128,7 +144,8 @@ function streamError(error: unknown): object {
 }
 
 /** Tells the source to stop. It may still wait for bytes that never come, so nobody waits for it. */
-function stopEarly(iterator: AsyncIterator<Uint8Array>): void {
+function stopEarly({ iterator, stop }: OpenStream): void {
+  stop?.();
   void iterator.return?.().catch(() => {
     // The stream is unwanted: how its end went changes nothing for anybody.
   });
