@@ -6,7 +6,8 @@ const patienceMs = 10_000;
 export async function eventually(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!isSo()) {
-    if (performance.now() > deadline) throw new Error(`not so after ${patienceMs} ms: ${isSo}`);
+    if (performance.now() > deadline)
+      throw new Error(`not so after ${patienceMs} ms: ${String(isSo)}`);
     await turn();
   }
 }
