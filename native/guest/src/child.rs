@@ -22,6 +22,8 @@ pub struct Plan<'a> {
     pub cwd: &'a str,
     /// Its descriptors 0, 1 and 2; none of these numbers is below 3.
     pub stdio: [RawFd; 3],
+    /// Its descriptor 3, if it is to have one.
+    pub channel: Option<RawFd>,
     /// Whether descriptor 0 is to be its controlling terminal.
     pub has_terminal: bool,
     /// Who it is; `None` leaves that alone.
@@ -178,6 +180,11 @@ unsafe fn steps(child: &mut Child<'_>) -> Step {
         }
         for (number, fd) in plan.stdio.iter().enumerate() {
             if libc::dup2(*fd, number as i32) == -1 {
+                return Step::Prepare;
+            }
+        }
+        if let Some(fd) = plan.channel {
+            if libc::dup2(fd, 3) == -1 {
                 return Step::Prepare;
             }
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::error::{Answer, GuestError};
 use crate::paths::Given;
 use crate::pipe::Pipe;
+use crate::processes::ProcessId;
 use crate::sys::{check, check_fd};
 
 /// How long a connection may take to stand.
@@ -24,6 +25,7 @@ pub struct DialParams {
     unix: Option<Given>,
     #[serde(default)]
     patient: bool,
+    process: Option<i32>,
 }
 
 #[derive(Deserialize)]
@@ -33,16 +35,25 @@ struct TcpParams {
 }
 
 pub enum DialTarget {
-    Tcp { host: String, port: u16 },
-    Unix { path: Given, is_patient: bool },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Unix {
+        path: Given,
+        is_patient: bool,
+    },
+    /// The descriptor 3 of a process.
+    Process(i32),
 }
 
 impl DialParams {
     pub fn target(self) -> Answer<DialTarget> {
-        match (self.tcp, self.unix) {
-            (Some(TcpParams { host, port }), None) => Ok(DialTarget::Tcp { host, port }),
-            (None, Some(path)) => Ok(DialTarget::Unix { path, is_patient: self.patient }),
-            _ => Err(GuestError::invalid("invalid params: either `tcp` or `unix` is needed")),
+        match (self.tcp, self.unix, self.process) {
+            (Some(TcpParams { host, port }), None, None) => Ok(DialTarget::Tcp { host, port }),
+            (None, None, Some(pid)) => Ok(DialTarget::Process(pid)),
+            (None, Some(path), None) => Ok(DialTarget::Unix { path, is_patient: self.patient }),
+            _ => Err(GuestError::invalid("invalid params: one of `tcp`, `unix` and `process` is needed")),
         }
     }
 }
@@ -62,12 +73,14 @@ pub struct Socket {
     pub fd: Rc<OwnedFd>,
     /// `None` after its end.
     pub output: Option<Pipe>,
+    /// The process whose descriptor 3 is at the other end.
+    pub process: Option<ProcessId>,
 }
 
 impl Socket {
     pub fn new(fd: OwnedFd) -> Socket {
         let fd = Rc::new(fd);
-        Socket { output: Some(Pipe::new(Rc::clone(&fd), false)), fd }
+        Socket { output: Some(Pipe::new(Rc::clone(&fd), false)), fd, process: None }
     }
 
     /// Tells the other side that no more will come.

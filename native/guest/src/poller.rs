@@ -52,6 +52,12 @@ impl Poller {
         self.control(libc::EPOLL_CTL_MOD, fd.as_raw_fd(), events, token)
     }
 
+    /// For a copy of a descriptor: closing it is no end of the watch while the original is open.
+    pub fn remove(&self, fd: &impl AsRawFd) {
+        // One that is not watched needs no removing.
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), 0, 0);
+    }
+
     fn control(&self, what: i32, fd: RawFd, events: u32, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: the event lives through the call.

@@ -35,6 +35,13 @@ impl Exit {
     }
 }
 
+/// Our end of a process's descriptor 3.
+pub struct Link {
+    pub fd: OwnedFd,
+    /// A host speaks over it, on a copy: when that host goes away the next one may dial it again.
+    pub is_dialled: bool,
+}
+
 /// A spawned process and our ends of its pipes.
 pub struct Process {
     pub pid: i32,
@@ -44,6 +51,8 @@ pub struct Process {
     pub stdin: Option<Rc<OwnedFd>>,
     pub has_terminal: bool,
     pub outputs: [Option<Pipe>; 2],
+    /// The other end of its descriptor 3, until whoever dialled it has done with it.
+    pub link: Option<Link>,
     pub exit: Option<Exit>,
     /// Whether `kill` has sent it SIGKILL.
     pub was_killed_by_us: bool,
@@ -133,6 +142,7 @@ mod tests {
             stdin: None,
             has_terminal: false,
             outputs: [None, None],
+            link: None,
             exit: None,
             was_killed_by_us: false,
             oom_kills_before: 0,

@@ -36,6 +36,8 @@ pub struct SpawnParams {
     #[serde(default)]
     user: User,
     standby: Option<String>,
+    #[serde(default)]
+    channel: bool,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,8 @@ impl SpawnParams {
 pub struct Spawned {
     pub pid: i32,
     pub io: SpawnedIo,
+    /// Our end of its descriptor 3.
+    pub channel: Option<OwnedFd>,
 }
 
 pub enum SpawnedIo {
@@ -93,6 +97,11 @@ pub fn spawn(config: &Config, params: SpawnParams, inherited: &Variables, pid: &
     };
     let must_switch = config.user.is_switched() || params.user == User::Root;
     let (ends, io) = open_io(config, &params).doing(format!("spawn '{}'", params.command))?;
+    let (channel, channel_end) = match params.channel {
+        true => open_channel().map(|(ours, theirs)| (Some(ours), Some(theirs))),
+        false => Ok((None, None)),
+    }
+    .doing(format!("spawn '{}'", params.command))?;
     let cwd = paths::resolve(&config.home, params.cwd.as_deref().unwrap_or("."));
     let plan = Plan {
         command: &params.command,
@@ -101,6 +110,7 @@ pub fn spawn(config: &Config, params: SpawnParams, inherited: &Variables, pid: &
         path: variables.get("PATH").map_or(DEFAULT_PATH, String::as_str),
         cwd: &cwd,
         stdio: [ends[0].as_raw_fd(), ends[1].as_raw_fd(), ends[2].as_raw_fd()],
+        channel: channel_end.as_ref().map(AsRawFd::as_raw_fd),
         has_terminal: params.pty.is_some(),
         identity: must_switch.then_some(&identity),
     };
@@ -108,7 +118,7 @@ pub fn spawn(config: &Config, params: SpawnParams, inherited: &Variables, pid: &
         .map_err(|error| (Step::Exec, error))
         .and_then(|mut child| child.start(config.user_cgroup.as_ref().map(|fd| fd.as_raw_fd()), pid));
     match started {
-        Ok(pid) => Ok(Spawned { pid, io }),
+        Ok(pid) => Ok(Spawned { pid, io, channel }),
         Err((Step::ChangeDirectory, error)) => {
             let given = params.cwd.as_deref().unwrap_or(&config.home);
             Err(GuestError::from_io(&error, format!("chdir '{given}'")))
@@ -188,6 +198,21 @@ fn open_end(stdio: Stdio, child_reads: bool) -> io::Result<(OwnedFd, Option<Owne
             sys::set_nonblocking(&ours)?;
             Ok((theirs, Some(ours)))
         }
+    }
+}
+
+/// Our end of a process's descriptor 3, and its own.
+fn open_channel() -> io::Result<(OwnedFd, OwnedFd)> {
+    const BEYOND_STDIO: libc::c_int = 16;
+    let mut ends: [RawFd; 2] = [-1; 2];
+    // SAFETY: the kernel writes two descriptors, which are then ours, and so is the copy of the second.
+    unsafe {
+        sys::check(libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()))?;
+        let [ours, theirs] = ends.map(|fd| OwnedFd::from_raw_fd(fd));
+        sys::set_nonblocking(&ours)?;
+        // Not 3 already: a copy onto itself would be closed by exec.
+        let theirs = sys::check_fd(libc::fcntl(theirs.as_raw_fd(), libc::F_DUPFD_CLOEXEC, BEYOND_STDIO))?;
+        Ok((ours, theirs))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Dials that wait for their socket, and processes that wait for whoever takes them.
+//! Dials that wait for their socket or go to a process, and processes that wait for whoever takes them.
 
 mod common;
 
@@ -118,4 +118,46 @@ fn there_is_nothing_to_attach_to_when_a_process_has_ended_or_never_was() {
     assert_eq!(link.errno("attach", json!({ "pid": pid })), "ESRCH");
     assert_eq!(link.errno("attach", json!({ "pid": 1 })), "ESRCH");
     assert_eq!(link.call("standby.take", json!({ "name": "gone" })).unwrap(), json!({ "pid": Value::Null }));
+}
+
+/// A script that answers each line on its descriptor 3 with one.
+const ECHO: &str = "while read line <&3; do echo got $line >&3; done; echo end";
+
+#[test]
+fn a_process_is_spoken_to_over_its_descriptor_3() {
+    let (_guest, mut link) = Guest::start();
+    let (channel, pid) = link.spawn(json!({ "command": "sh", "args": ["-c", ECHO], "channel": true }));
+    let dial = link.request("dial", json!({ "process": pid }));
+    link.response(dial).unwrap();
+    link.data(dial, b"one\n");
+    assert_eq!(link.next_data(dial), b"got one\n");
+    assert_eq!(link.errno("dial", json!({ "process": pid })), "EBUSY");
+    // Whoever hangs up hangs up for good.
+    link.cancel(dial);
+    let finished = link.finish(channel);
+    assert_eq!(finished.streams[1], b"end\n");
+    assert_eq!(link.errno("dial", json!({ "process": pid })), "ESRCH");
+}
+
+#[test]
+fn the_next_host_may_go_on_speaking_to_a_process() {
+    let (guest, mut link) = Guest::start();
+    let (_, pid) = link.spawn(json!({ "command": "sh", "args": ["-c", ECHO], "channel": true }));
+    let dial = link.request("dial", json!({ "process": pid }));
+    link.response(dial).unwrap();
+    drop(link);
+    let mut link = guest.accept();
+    let dial = link.request("dial", json!({ "process": pid }));
+    link.response(dial).unwrap();
+    link.data(dial, b"two\n");
+    assert_eq!(link.next_data(dial), b"got two\n");
+}
+
+#[test]
+fn a_process_without_a_channel_cannot_be_dialled_and_has_no_descriptor_3() {
+    let (_guest, mut link) = Guest::start();
+    let (_, pid) = link.spawn(json!({ "command": "sleep", "args": ["600"] }));
+    assert_eq!(link.errno("dial", json!({ "process": pid })), "ENOTCONN");
+    let finished = link.shell("ls /proc/self/fd");
+    assert_eq!(String::from_utf8_lossy(&finished.streams[1]), "0\n1\n2\n3\n", "3 is the directory itself");
 }

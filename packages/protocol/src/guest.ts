@@ -157,6 +157,8 @@ export interface SpawnParams {
   readonly user?: "sandbox" | "root" | undefined;
   /** Keeps the process under this name for `standby.take`, once, after the host has changed. */
   readonly standby?: string | undefined;
+  /** Gives it a socket as its descriptor 3, which is dialled by the process. */
+  readonly channel?: boolean | undefined;
 }
 
 export interface WriteFileParams {
@@ -173,7 +175,9 @@ export type DialTarget =
       readonly unix: string;
       /** Waits until the socket is there and somebody listens; has no deadline of its own. */
       readonly patient?: boolean | undefined;
-    };
+    }
+  /** The descriptor 3 of a process that was spawned with `channel`. */
+  | { readonly process: number };
 
 export interface OpenParams {
   readonly path: string;

@@ -232,6 +232,7 @@ impl Guest {
     fn dial(&mut self, ticket: Ticket, params: &RawValue) {
         match parse(params).and_then(dial::DialParams::target) {
             Ok(dial::DialTarget::Tcp { host, port }) => self.dial_tcp(ticket, &host, port),
+            Ok(dial::DialTarget::Process(pid)) => self.dial_process(ticket, pid),
             Ok(dial::DialTarget::Unix { path, is_patient: true }) => {
                 let resolved = paths::resolve(&self.config.home, &path.0);
                 self.dial_patiently(ticket, resolved, path.0);

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::dial::{self, Dialing, Socket, DIAL_DEADLINE};
 use crate::error::{Answer, GuestError};
 use crate::poller::{Ready, EDGE_IN, EDGE_OUT};
+use crate::processes::ProcessId;
 
 use super::channel::{Body, Ticket};
 use super::{token, Done, Guest};
@@ -64,6 +65,38 @@ impl Guest {
             }
         }
         self.answer(ticket, Err(GuestError::system(failed, doing)));
+    }
+
+    /// The descriptor 3 of a process that was spawned with `channel`.
+    pub(super) fn dial_process(&mut self, ticket: Ticket, pid: i32) {
+        let doing = format!("connect to the process '{pid}'");
+        let refuse = |errno| Err(GuestError::system(errno, &doing));
+        let Some(id) = self.processes.live(pid) else { return self.answer(ticket, refuse(libc::ESRCH)) };
+        let link = self.processes.get_mut(id).and_then(|process| process.link.as_mut());
+        let Some(link) = link else { return self.answer(ticket, refuse(libc::ENOTCONN)) };
+        if link.is_dialled {
+            return self.answer(ticket, refuse(libc::EBUSY));
+        }
+        match link.fd.try_clone() {
+            Ok(fd) => {
+                link.is_dialled = true;
+                self.on_connected(ticket, Ok(fd));
+                match self.channel_of(ticket).map(|channel| &mut channel.body) {
+                    Some(Body::Socket(socket)) => socket.process = Some(id),
+                    _ => self.leave_process(id, false),
+                }
+            }
+            Err(error) => self.answer(ticket, Err(GuestError::from_io(&error, doing))),
+        }
+    }
+
+    /// Whoever dialled a process is gone; unless that was the host itself, the process is told.
+    pub(super) fn leave_process(&mut self, id: ProcessId, may_come_back: bool) {
+        let Some(process) = self.processes.get_mut(id) else { return };
+        match &mut process.link {
+            Some(link) if may_come_back => link.is_dialled = false,
+            _ => process.link = None,
+        }
     }
 
     pub(super) fn on_connected(&mut self, ticket: Ticket, answer: Answer<OwnedFd>) {

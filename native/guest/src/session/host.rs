@@ -4,10 +4,12 @@ use std::io;
 
 use serde_json::{json, Value};
 
+use crate::dial::Socket;
 use crate::frame::{Decoder, Frame, Violation, MAGIC};
 use crate::poller::Ready;
 use crate::sys;
 
+use super::channel::Body;
 use super::output::Outbox;
 use super::Guest;
 
@@ -134,6 +136,10 @@ impl Guest {
         self.dial_deadlines.clear();
         self.patient_tries.clear();
         for (_, channel) in std::mem::take(&mut self.channels) {
+            if let Body::Socket(Socket { process: Some(id), fd, .. }) = &channel.body {
+                self.poller.remove(&**fd);
+                self.leave_process(*id, true);
+            }
             self.let_go(channel);
         }
         self.close_handles();

@@ -29,6 +29,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::dial::Socket;
 use crate::environment::{Environment, Variables};
 use crate::error::Answer;
 use crate::files::handle::{Handle, Handles};
@@ -313,6 +314,9 @@ impl Guest {
     fn close(&mut self, channel: u32) {
         if let Some(gone) = self.channels.remove(&channel) {
             self.outbox.control(Frame::Close { channel });
+            if let Body::Socket(Socket { process: Some(id), .. }) = &gone.body {
+                self.leave_process(*id, false);
+            }
             self.let_go(gone);
         }
     }

@@ -11,7 +11,7 @@ use crate::error::{Answer, GuestError};
 use crate::frame::Frame;
 use crate::pipe::{Pipe, Pulled};
 use crate::poller::{Ready, EDGE_IN, EDGE_OUT};
-use crate::processes::{Exit, Process, ProcessId, LIVE_MAX, RECORDS_MAX};
+use crate::processes::{Exit, Link, Process, ProcessId, LIVE_MAX, RECORDS_MAX};
 use crate::reaper::{self, Ended};
 use crate::spawn::{self, SpawnParams, Spawned, SpawnedIo};
 
@@ -112,6 +112,7 @@ impl Guest {
             stdin,
             has_terminal,
             outputs,
+            link: spawned.channel.map(|fd| Link { fd, is_dialled: false }),
             exit: None,
             was_killed_by_us: false,
             oom_kills_before,

@@ -227,6 +227,17 @@ impl Link {
         }
     }
 
+    /// The next content of stream 1.
+    pub fn next_data(&mut self, channel: u32) -> Vec<u8> {
+        loop {
+            match self.next(channel) {
+                Frame::Data(_, 1, bytes) => return bytes,
+                Frame::Credit(..) => {}
+                frame => panic!("unexpected: {frame:?}"),
+            }
+        }
+    }
+
     /// The value of the RESPONSE, which comes first.
     pub fn response(&mut self, channel: u32) -> Result<Value, Value> {
         loop {
