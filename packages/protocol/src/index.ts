@@ -46,6 +46,17 @@ export type {
 } from "./host-api.ts";
 export { idAlphabet, letters, makeSandboxId, Region, regionOf, SandboxId } from "./ids.ts";
 export {
+  denoEnvironment,
+  denoRuntime,
+  encodeRun,
+  replCall,
+  replCommand,
+  replPrelude,
+  ReplReader,
+  replStandby,
+  type ReplAnswer,
+} from "./deno-repl.ts";
+export {
   closeCode,
   keepAlive,
   RpcAnswer,

@@ -421,10 +421,6 @@ const unfinishedMethods = [
   "processAttach",
   "spawnDeno",
   "denoHttpWait",
-  "spawnDenoRepl",
-  "denoReplClose",
-  "denoReplEval",
-  "denoReplCall",
   "fetch",
 ] as const satisfies readonly SandboxMethodName[];
 

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { SandboxClient } from "../sandboxes/spec.ts";
 import { Calls } from "./calls.ts";
+import { Repls } from "./deno/repls.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { sandboxEnded } from "./failures.ts";
 import { FileHandles } from "./files/handles.ts";
@@ -46,6 +47,7 @@ export class Connection implements SandboxClient {
   readonly #outgoing: OutgoingStreams;
   readonly #processes: Processes;
   readonly #handles: FileHandles;
+  readonly #repls = new Repls();
   readonly #dispatcher: Dispatcher;
   readonly #openedAtMs: number;
   #isSilent = false;
@@ -79,7 +81,7 @@ export class Connection implements SandboxClient {
     this.#processes = new Processes({ guest: sandbox.guest, clock, record });
     this.#handles = new FileHandles(sandbox.guest);
     this.#dispatcher = new Dispatcher({
-      ...{ handles: this.#handles, dialect: options.dialect },
+      ...{ handles: this.#handles, repls: this.#repls, dialect: options.dialect },
       ...{ guest: sandbox.guest, outbox: this.#outbox, calls: this.#calls, log, traceId },
       ...{ incoming: this.#incoming, outgoing: this.#outgoing, processes: this.#processes },
     });
@@ -160,6 +162,7 @@ export class Connection implements SandboxClient {
     this.#outgoing.closeAll();
     this.#processes.detachAll();
     this.#handles.closeAll();
+    this.#repls.closeAll();
     sandbox.detach(this);
     sandbox.record("disconnected", { code, isOwner });
     log.info({ code, isOwner, durationMs: clock.now() - this.#openedAtMs }, "connection closed");

@@ -10,6 +10,7 @@ import {
 import type { Logger } from "pino";
 
 import type { Call, Calls } from "./calls.ts";
+import type { Repls } from "./deno/repls.ts";
 import {
   failureOf,
   internalFailure,
@@ -36,6 +37,7 @@ export interface DispatcherOptions {
   readonly outgoing: OutgoingStreams;
   readonly processes: Processes;
   readonly handles: FileHandles;
+  readonly repls: Repls;
   readonly dialect: Dialect;
   readonly log: Logger;
   readonly traceId: string;

@@ -99,7 +99,7 @@ export async function ensureImage(options: EnsureImageOptions): Promise<MachineI
     const kernel = await ensure(kernelPart(recipe, signal));
     const inputs = { kernel, guest: await guest };
     const initrd = await ensure(initrdPart(inputs, signal));
-    const runtime = await ensure(runtimePart(inputs, signal));
+    const runtime = await ensure(await runtimePart(inputs, signal));
     return { kernel, initrd, runtime, disk };
   };
   const [rootfs, boot] = await Promise.all(

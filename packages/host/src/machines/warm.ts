@@ -1,6 +1,7 @@
 import type { Guest } from "@skerry/protocol";
 
 import { giveIdentity } from "./identity.ts";
+import { leaveRepl } from "./warm-deno.ts";
 
 /**
  * Programs that every template runs once before it is captured. What they read stays in the page
@@ -23,6 +24,7 @@ export async function warmTemplate(guest: Guest): Promise<void> {
   // The files that an identity is written to are on the machine's disk from now on.
   await giveIdentity(guest, "skerry", {}, new AbortController().signal);
   for (const command of beforeCapture) await run(guest, command);
+  await leaveRepl(guest);
   await warmMachine(guest);
   await guest.call("prepare", {});
 }

@@ -1,6 +1,7 @@
 import type { Guest, SandboxMethodName, SandboxParams, SandboxResult } from "@skerry/protocol";
 
 import type { Call, Calls } from "../calls.ts";
+import type { Repls } from "../deno/repls.ts";
 import type { FileHandles } from "../files/handles.ts";
 import type { Lane } from "../lane.ts";
 import type { Processes } from "../processes.ts";
@@ -21,6 +22,7 @@ export interface CallContext {
   readonly outgoing: OutgoingStreams;
   readonly processes: Processes;
   readonly handles: FileHandles;
+  readonly repls: Repls;
   readonly dialect: Dialect;
   /** For files that are held whole in memory. */
   readonly greatFiles: Lane;

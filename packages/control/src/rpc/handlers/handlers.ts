@@ -1,5 +1,6 @@
 import type { ServedMethodName } from "@skerry/protocol";
 
+import { denoReplHandlers } from "./deno-repl.ts";
 import { environmentHandlers } from "./environment.ts";
 import { fileContentHandlers } from "./file-content.ts";
 import { fileHandleHandlers } from "./file-handles.ts";
@@ -15,6 +16,7 @@ export const handlers: Handlers<ServedMethodName> = {
   ...fileHandleHandlers,
   ...fileSearchHandlers,
   ...processHandlers,
+  ...denoReplHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {
     calls.abort(abortId);
