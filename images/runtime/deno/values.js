@@ -107,6 +107,7 @@ function plain(root, forms) {
   };
 
   const within = (value, depth) => {
+    if (!canBeTold(value)) return {};
     const leaf = attempt(() => forms.leaf(value));
     if (leaf !== undefined) {
       count(Array.isArray(leaf) ? leaf.length : 1);
@@ -196,6 +197,11 @@ function attempt(look) {
   } catch {
     return undefined;
   }
+}
+
+/** A proxy may refuse to say what it is. */
+function canBeTold(value) {
+  return attempt(() => [value instanceof Map, Array.isArray(value)]) !== undefined;
 }
 
 function textOf(look) {

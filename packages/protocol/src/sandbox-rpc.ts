@@ -417,12 +417,7 @@ export type SandboxResult<M extends SandboxMethodName> = z.output<
  * Methods that are in the table and not in the server yet. They are answered with an error that says
  * so, as those of the official client that are not even in the table.
  */
-const unfinishedMethods = [
-  "processAttach",
-  "spawnDeno",
-  "denoHttpWait",
-  "fetch",
-] as const satisfies readonly SandboxMethodName[];
+const unfinishedMethods = ["processAttach"] as const satisfies readonly SandboxMethodName[];
 
 /** The methods that the server has. */
 export type ServedMethodName = Exclude<SandboxMethodName, (typeof unfinishedMethods)[number]>;

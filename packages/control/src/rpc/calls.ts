@@ -41,6 +41,8 @@ const source: IntakeSource = { name: "calls" };
 /** The calls of one connection: how many run, how much they weigh, and which one an `abort` means. */
 export class Calls {
   readonly #live = new Set<Call>();
+  /** What an `abort` ends of calls that have been answered. */
+  readonly #lingering = new Map<number, () => void>();
   readonly #intake: Intake;
   #bytes = 0;
 
@@ -77,6 +79,17 @@ export class Calls {
   /** Aborts the call with this id, if it is still under way. */
   abort(abortId: number): void {
     for (const call of this.#live) if (call.abortId === abortId) call.fail(aborted());
+    this.#lingering.get(abortId)?.();
+  }
+
+  /** An `abort` of a call that has been answered ends, by `stop`, what goes on because of it. */
+  linger(abortId: number, stop: () => void): Disposable {
+    this.#lingering.set(abortId, stop);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#lingering.get(abortId) === stop) this.#lingering.delete(abortId);
+      },
+    };
   }
 
   failAll(failure: CallFailure): void {

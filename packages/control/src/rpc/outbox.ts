@@ -45,6 +45,10 @@ export class Outbox {
     this.#write(text, text.length, () => (this.#controlBytes -= text.length));
   }
 
+  notify(method: string, params: object): void {
+    this.send(JSON.stringify({ jsonrpc: "2.0", method, params }));
+  }
+
   /** Sends the answer to a call; resolves when it has left this process. */
   async answer(text: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -26,10 +26,10 @@ export class ReplLink {
     return await waiting.promise;
   }
 
-  /** Hangs up, upon which the REPL ends itself. */
+  /** Says that no more will be asked, upon which the REPL ends itself. */
   close(): void {
     this.#fail("the REPL is closed");
-    this.#socket.close();
+    this.#socket.input.end();
   }
 
   /** Never rejects. */

@@ -1,4 +1,11 @@
-import { replCall, thrown, ThrownError, type Exit, type GuestProcess } from "@skerry/protocol";
+import {
+  replCall,
+  thrown,
+  ThrownError,
+  type Exit,
+  type Guest,
+  type GuestProcess,
+} from "@skerry/protocol";
 
 import { CallFailure, throwing, tooMuch } from "../failures.ts";
 import { Lane } from "../lane.ts";
@@ -9,15 +16,19 @@ export type ReplEncoding = "json" | "devalue";
 
 /** Evaluations of one REPL that may wait for those before them. */
 const waitingMax = 256;
+/** How long a REPL that was closed may take to end itself. */
+const graceMs = 2_000;
 
 /** A REPL of a client: its process, and the link over which it is asked. */
 export class DenoRepl {
   readonly child: GuestProcess;
+  readonly #guest: Guest;
   readonly #link: ReplLink;
   readonly #lane = new Lane();
   #waiting = 0;
 
-  constructor(child: GuestProcess, link: ReplLink) {
+  constructor(guest: Guest, child: GuestProcess, link: ReplLink) {
+    this.#guest = guest;
     this.child = child;
     this.#link = link;
   }
@@ -42,9 +53,15 @@ export class DenoRepl {
     }
   }
 
-  /** Hangs up; the process ends itself. */
+  /** Ends the process: it does so itself, unless it is busy with something that does not end. */
   close(): void {
     this.#link.close();
+    const { pid, exit } = this.child;
+    const timer = setTimeout(() => {
+      this.#guest.call("kill", { pid, signal: "SIGKILL" }).catch(() => {}); // it has ended meanwhile
+    }, graceMs);
+    const ended = (): void => clearTimeout(timer);
+    exit.then(ended, () => {}); // one that nobody is attached to is not known to have ended
   }
 
   async #evaluate(code: string, encoding: ReplEncoding): Promise<unknown> {

@@ -52,8 +52,8 @@ export function denoOf(guest: Guest): DenoRuntime {
 export class DenoRuntime {
   readonly #guest: Guest;
   readonly #sockets = new Map<number, string>();
-  /** Null when there is none; a template's own is asked for once. */
-  #spare: Promise<Spare | null> | undefined;
+  /** Undefined as long as the template's own may be there, null when there is none. */
+  #spare: Promise<Spare | null> | null | undefined;
 
   constructor(guest: Guest) {
     this.#guest = guest;
@@ -66,7 +66,12 @@ export class DenoRuntime {
 
   /** Notes where the HTTP server of a process will listen. */
   register(child: GuestProcess, socket: string): void {
-    this.#sockets.set(child.pid, socket);
+    const { pid } = child;
+    this.#sockets.set(pid, socket);
+    const forget = (): void => {
+      if (this.#sockets.get(pid) === socket) this.#sockets.delete(pid);
+    };
+    this.#guest.call("wait", { pid }).then(forget, forget);
   }
 
   /** Where the HTTP server of a process listens or will; undefined for one that is not ours. */
@@ -92,11 +97,12 @@ export class DenoRuntime {
       throw error;
     }
     this.register(child, socket);
-    return new DenoRepl(child, link);
+    return new DenoRepl(this.#guest, child, link);
   }
 
-  /** Has a REPL wait for the next caller. Never rejects: when it cannot be, the next one starts cold. */
+  /** Has a REPL wait for the next caller, unless one does. When it cannot be, the next one starts cold. */
   prepareSpare(): void {
+    if (this.#spare !== null) return;
     const options: ReplOptions = {
       ...{ env: undefined, clearEnv: undefined, cwd: undefined, args: [] },
       ...{ stdin: "null", stdout: "piped", stderr: "piped" },
@@ -125,8 +131,8 @@ export class DenoRuntime {
   }
 
   async #takeSpare(): Promise<Spare | null> {
-    const spare = this.#spare ?? this.#takeStandby();
-    this.#spare = Promise.resolve(null);
+    const spare = this.#spare === undefined ? this.#takeStandby() : this.#spare;
+    this.#spare = null;
     return await spare;
   }
 

@@ -4,6 +4,7 @@ import type { Call, Calls } from "../calls.ts";
 import type { Repls } from "../deno/repls.ts";
 import type { FileHandles } from "../files/handles.ts";
 import type { Lane } from "../lane.ts";
+import type { Outbox } from "../outbox.ts";
 import type { Processes } from "../processes.ts";
 import type { IncomingStreams } from "../streams/incoming.ts";
 import type { OutgoingStreams } from "../streams/outgoing.ts";
@@ -20,6 +21,7 @@ export interface CallContext {
   readonly guest: Guest;
   readonly incoming: IncomingStreams;
   readonly outgoing: OutgoingStreams;
+  readonly outbox: Outbox;
   readonly processes: Processes;
   readonly handles: FileHandles;
   readonly repls: Repls;

@@ -1,7 +1,9 @@
 import type { ServedMethodName } from "@skerry/protocol";
 
 import { denoReplHandlers } from "./deno-repl.ts";
+import { denoRunHandlers } from "./deno-run.ts";
 import { environmentHandlers } from "./environment.ts";
+import { fetchHandlers } from "./fetch.ts";
 import { fileContentHandlers } from "./file-content.ts";
 import { fileHandleHandlers } from "./file-handles.ts";
 import { fileSearchHandlers } from "./file-search.ts";
@@ -16,7 +18,9 @@ export const handlers: Handlers<ServedMethodName> = {
   ...fileHandleHandlers,
   ...fileSearchHandlers,
   ...processHandlers,
+  ...denoRunHandlers,
   ...denoReplHandlers,
+  ...fetchHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {
     calls.abort(abortId);
