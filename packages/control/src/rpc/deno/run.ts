@@ -48,7 +48,7 @@ export async function runDeno(
     args: [
       ...["run", "--allow-all", ...watchFlags(program)],
       ...["--preload", `${denoRuntime}/http.js?socket=${encodeURIComponent(socket)}`],
-      ...["--", entrypoint, ...args],
+      ...[entrypoint.startsWith("-") ? `./${entrypoint}` : entrypoint, ...args],
     ],
     ...options,
     env: { ...denoEnvironment, ...options.env },

@@ -16,8 +16,8 @@ export async function exchange(
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const sent = request({
+    // Without an agent: with any (`agent: false` makes one) Node would connect from this host.
     createConnection: () => connection,
-    agent: false,
     method,
     path: `${url.pathname}${url.search}`,
     headers: headersFor(url, headers),
