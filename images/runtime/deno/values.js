@@ -18,8 +18,8 @@ export function toJson(value) {
 export function toDevalue(value) {
   return stringify(plain(value, richForms), {
     Error: (it) => it instanceof ErrorForm && it.fields,
-    Function: (it) => it instanceof FunctionForm && it.name,
-    Symbol: (it) => it instanceof SymbolForm && it.name,
+    Function: (it) => it instanceof FunctionForm && { name: it.name },
+    Symbol: (it) => it instanceof SymbolForm && { name: it.name },
   });
 }
 

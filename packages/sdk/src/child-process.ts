@@ -36,7 +36,7 @@ export interface ChildStreams {
 }
 
 /** A process in a sandbox. Disposing of it kills it and waits for its end. */
-export class ChildProcess implements AsyncDisposable {
+export class ChildProcess extends EventTarget implements AsyncDisposable {
   /** The process id inside the sandbox. */
   readonly pid: number;
   /** Where to write what the process reads; `null` unless `"piped"`. Close it to say that it is all. */
@@ -53,6 +53,7 @@ export class ChildProcess implements AsyncDisposable {
 
   /** @internal Use `sandbox.spawn()`. */
   constructor(rpc: Rpc, pid: number, streams: ChildStreams) {
+    super();
     this.#rpc = rpc;
     this.pid = pid;
     this.stdin = streams.stdin;

@@ -1,5 +1,6 @@
 import { Api } from "./api.ts";
 import type { Duration } from "./durations.ts";
+import { NotImplementedError } from "./errors.ts";
 import {
   sandboxIdOf,
   serverOf,
@@ -84,6 +85,26 @@ export class Client {
     const { endpoint, token } = serverOf(options);
     this.#api = new Api({ endpoint, token });
     this.sandboxes = new Sandboxes({ endpoint: endpoint.href, token }, this.#api);
+  }
+
+  /** @throws {NotImplementedError} always, as the others here: they are not there yet. */
+  get apps(): never {
+    throw new NotImplementedError("Managing apps");
+  }
+  get layers(): never {
+    throw new NotImplementedError("Managing layers");
+  }
+  get revisions(): never {
+    throw new NotImplementedError("Managing revisions");
+  }
+  get snapshots(): never {
+    throw new NotImplementedError("Managing snapshots");
+  }
+  get timelines(): never {
+    throw new NotImplementedError("Managing timelines");
+  }
+  get volumes(): never {
+    throw new NotImplementedError("Managing volumes");
   }
 
   /** How the server is. */

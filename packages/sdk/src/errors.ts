@@ -141,7 +141,30 @@ export class OperationError extends SkerryError {
   /** @internal */
   static from(thrown: ThrownError): OperationError {
     const cause = thrown.cause === null ? undefined : OperationError.from(thrown.cause);
-    return new OperationError(thrown.constructorName, thrown.message, thrown.code, { cause });
+    const { constructorName, message, code, stack } = thrown;
+    const error = new OperationError(constructorName, message, code, { cause });
+    // Where it happened there comes before where it was awaited here.
+    if (stack !== null) error.stack = `${stack}\n${framesOf(error.stack)}`;
+    return error;
+  }
+}
+
+/** The lines of a stack that say where, without those that say what. */
+function framesOf(stack: string | undefined): string {
+  return (stack ?? "")
+    .split("\n")
+    .filter((line) => line.startsWith("    at "))
+    .join("\n");
+}
+
+/** A part of the official client's surface that this server does not have yet. `code` is `"NOT_IMPLEMENTED"`. */
+export class NotImplementedError extends SkerryError {
+  override readonly name = "NotImplementedError";
+
+  constructor(what: string) {
+    super("NOT_IMPLEMENTED", `${what} is not implemented yet.`, {
+      remedy: "A later version will have it.",
+    });
   }
 }
 

@@ -1,19 +1,24 @@
-import type { DirEntry, FileInfo as WireFileInfo } from "@skerry/protocol";
+import type { DirEntry } from "@skerry/protocol";
 
 import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { OperationError } from "./errors.ts";
+import { infoOf, type FileInfo } from "./file-info.ts";
+import { FsFile, timeText, type OpenOptions } from "./file.ts";
 import type { ByteSource } from "./outgoing-stream.ts";
 import { pathText, type SandboxPath } from "./path.ts";
 import type { Rpc } from "./rpc.ts";
+import {
+  patternOf,
+  searchWith,
+  type ExpandGlobOptions,
+  type WalkEntry,
+  type WalkOptions,
+} from "./search.ts";
+import { download } from "./transfer/download.ts";
+import type { TransferOptions, TransferResult } from "./transfer/transfer.ts";
+import { upload } from "./transfer/upload.ts";
 
 export type { DirEntry };
-
-/** What `stat` tells of a file. Sizes in bytes; `blocks` in units of 512 bytes. */
-export interface FileInfo extends Omit<WireFileInfo, "mtime" | "atime" | "birthtime" | "ctime"> {
-  readonly mtime: Date;
-  readonly atime: Date;
-  readonly birthtime: Date;
-  readonly ctime: Date;
-}
 
 export interface ReadFileOptions {
   /** Ends the wait and the reading. */
@@ -56,18 +61,65 @@ export class SandboxFiles {
     this.#rpc = rpc;
   }
 
-  /** The bytes of a file, which has to fit in one message: the server refuses larger ones. */
+  /** The bytes of a file. One that is too large for one message is read in pieces. */
   async readFile(
     path: SandboxPath,
     options: ReadFileOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
     const params = { path: pathText(path) };
-    return decodeBase64(await this.#rpc.callAbortable("readFile", params, options.signal));
+    try {
+      return decodeBase64(await this.#rpc.callAbortable("readFile", params, options.signal));
+    } catch (error) {
+      if (!isTooGreat(error)) throw error;
+      const { content } = await this.openRead(path, options);
+      return new Uint8Array(await new Response(content).arrayBuffer());
+    }
   }
 
-  /** The text of a UTF-8 file, within the same limit as {@link readFile}. */
+  /** The text of a UTF-8 file. */
   async readTextFile(path: SandboxPath, options: ReadFileOptions = {}): Promise<string> {
-    return this.#rpc.callAbortable("readTextFile", { path: pathText(path) }, options.signal);
+    const params = { path: pathText(path) };
+    try {
+      return await this.#rpc.callAbortable("readTextFile", params, options.signal);
+    } catch (error) {
+      if (!isTooGreat(error)) throw error;
+      return new TextDecoder().decode(await this.readFile(path, options));
+    }
+  }
+
+  /**
+   * The content of a file of any size as a stream, and what the file is.
+   *
+   * @param options `offset` is the number of bytes to begin after. Default 0.
+   */
+  async openRead(
+    path: SandboxPath,
+    options: ReadFileOptions & { readonly offset?: number | undefined } = {},
+  ): Promise<{
+    readonly info: FileInfo;
+    readonly content: ReadableStream<Uint8Array<ArrayBuffer>>;
+  }> {
+    const { signal, offset } = options;
+    const params = { path: pathText(path), offset };
+    const { info, streamId } = await this.#rpc.call("openRead", params, signal);
+    const content = this.#rpc.streams.take(streamId);
+    return {
+      info: infoOf(info),
+      content:
+        signal === undefined ? content : content.pipeThrough(new TransformStream(), { signal }),
+    };
+  }
+
+  /** Opens a file. */
+  async open(path: SandboxPath, options?: OpenOptions): Promise<FsFile> {
+    const params = { path: pathText(path), options };
+    return new FsFile(this.#rpc, (await this.#rpc.call("open", params)).fileHandleId);
+  }
+
+  /** Makes a file, or empties the one there is, and opens it for reading and writing. */
+  async create(path: SandboxPath): Promise<FsFile> {
+    const { fileHandleId } = await this.#rpc.call("create", { path: pathText(path) });
+    return new FsFile(this.#rpc, fileHandleId);
   }
 
   /** Writes a file of any size; a stream is taken at the pace at which the sandbox writes. */
@@ -181,6 +233,79 @@ export class SandboxFiles {
     await this.#rpc.call("truncate", { name: pathText(path), length });
   }
 
+  /** Changes who owns a file; `null` leaves one of the two as it is. */
+  async chown(path: SandboxPath, uid: number | null, gid: number | null): Promise<void> {
+    await this.#rpc.call("chown", { path: pathText(path), uid, gid });
+  }
+
+  /** Gives the file `target` a second name. */
+  async link(target: SandboxPath, path: SandboxPath): Promise<void> {
+    await this.#rpc.call("link", { target: pathText(target), path: pathText(path) });
+  }
+
+  /**
+   * Sets the permission bits that files and processes of the sandbox leave out from now on.
+   *
+   * @param mask Default: as it is. @returns what it was.
+   */
+  async umask(mask?: number): Promise<number> {
+    return this.#rpc.call("umask", { mask });
+  }
+
+  /** Sets the times of the last access and of the last change; numbers are seconds since 1970. */
+  async utime(path: SandboxPath, atime: Date | number, mtime: Date | number): Promise<void> {
+    const times = { atime: timeText(atime), mtime: timeText(mtime) };
+    await this.#rpc.call("utime", { path: pathText(path), ...times });
+  }
+
+  /** Everything below a path, a directory before what is in it. What vanishes meanwhile is left out. */
+  walk(path: SandboxPath, options: WalkOptions = {}): AsyncGenerator<WalkEntry, void, undefined> {
+    const { exts, match, skip, ...rest } = options;
+    const params = {
+      ...rest,
+      path: pathText(path),
+      exts: exts && [...exts],
+      match: match?.map(patternOf),
+      skip: skip?.map(patternOf),
+    };
+    return searchWith(this.#rpc, () => this.#rpc.call("walk", params));
+  }
+
+  /** What a glob matches: `src/**\/*.ts`. */
+  expandGlob(
+    glob: SandboxPath,
+    options: ExpandGlobOptions = {},
+  ): AsyncGenerator<WalkEntry, void, undefined> {
+    const { exclude, ...rest } = options;
+    const params = { ...rest, glob: pathText(glob), exclude: exclude && [...exclude] };
+    return searchWith(this.#rpc, () => this.#rpc.call("expandGlob", params));
+  }
+
+  /**
+   * Copies a file of this machine into the sandbox, or a directory with all that is in it. A file
+   * becomes `sandboxPath`; a directory comes to lie in `sandboxPath` under its own name. Links stay links.
+   */
+  async upload(
+    localPath: string | URL,
+    sandboxPath: SandboxPath,
+    options: TransferOptions = {},
+  ): Promise<TransferResult> {
+    return upload(this, localPath, pathText(sandboxPath), options);
+  }
+
+  /**
+   * Copies a file of the sandbox to this machine, or a directory with all that is in it. A file becomes
+   * `localPath`; a directory comes to lie in `localPath` under its own name. Nothing is written outside of
+   * it, whatever names and links the sandbox has: what would be is left out, and told to `onSkip`.
+   */
+  async download(
+    sandboxPath: SandboxPath,
+    localPath: string | URL,
+    options: TransferOptions = {},
+  ): Promise<TransferResult> {
+    return download(this, pathText(sandboxPath), localPath, options);
+  }
+
   async #upload(
     params: { readonly path: string; readonly options: object },
     source: ByteSource,
@@ -201,16 +326,10 @@ export class SandboxFiles {
   }
 }
 
-async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {
-  yield value;
+function isTooGreat(error: unknown): boolean {
+  return error instanceof OperationError && error.code === "EFBIG";
 }
 
-function infoOf(info: WireFileInfo): FileInfo {
-  return {
-    ...info,
-    mtime: new Date(info.mtime),
-    atime: new Date(info.atime),
-    birthtime: new Date(info.birthtime),
-    ctime: new Date(info.ctime),
-  };
+async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {
+  yield value;
 }

@@ -3,23 +3,35 @@ export { Client, Sandboxes, type SandboxMetadata } from "./client.ts";
 export { ShellCommand, type Shell } from "./command.ts";
 export { environmentDefaults, type EnvironmentDefaults } from "./config.ts";
 export { parseDuration, parseLifetime, type Duration, type Lifetime } from "./durations.ts";
-export { SandboxEnvironment } from "./environment.ts";
+export {
+  DenoProcess,
+  DenoRepl,
+  SandboxDeno,
+  type CodeExtension,
+  type DenoReplOptions,
+  type DenoRunOptions,
+} from "./deno.ts";
+export { SandboxEnvironment, SandboxEnvironment as SandboxEnv } from "./environment.ts";
 export {
   ApiError,
   ConnectionError,
   InvalidOptionError,
   MissingEndpointError,
   MissingTokenError,
+  NotImplementedError,
   OperationError,
   RpcError,
   SandboxCommandError,
   SkerryError,
   type ConnectionErrorCode,
 } from "./errors.ts";
+export { type FetchOptions } from "./fetch.ts";
+export { type FileInfo } from "./file-info.ts";
+export { FsFile, SeekMode, type OpenOptions } from "./file.ts";
 export {
   SandboxFiles,
+  SandboxFiles as SandboxFs,
   type DirEntry,
-  type FileInfo,
   type ReadFileOptions,
   type TempOptions,
   type WriteFileOptions,
@@ -41,6 +53,13 @@ export { type ByteSource } from "./outgoing-stream.ts";
 export { type SandboxPath } from "./path.ts";
 export { Sandbox } from "./sandbox.ts";
 export { accelerationOf, type ServerStatus } from "./server-status.ts";
+export { type ExpandGlobOptions, type WalkEntry, type WalkOptions } from "./search.ts";
 export { escapeShellArg } from "./shell-escape.ts";
 export { type OutputMode, type SpawnOptions } from "./spawn.ts";
+export {
+  type TransferOptions,
+  type TransferProgress,
+  type TransferResult,
+  type TransferSkip,
+} from "./transfer/transfer.ts";
 export { Endpoint } from "@skerry/protocol";

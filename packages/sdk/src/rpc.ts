@@ -18,11 +18,13 @@ interface Pending {
 }
 
 /** Methods that can be told to stop by an id that the call carries. */
-type AbortableMethod = "readFile" | "readTextFile" | "writeFile" | "writeTextFile";
+type AbortableMethod = "readFile" | "readTextFile" | "writeFile" | "writeTextFile" | "fetch";
 
 /** Calls the methods of a sandbox, and keeps its streams. */
 export class Rpc {
   readonly streams: Streams;
+  /** Is called for notifications that are not about streams; throws when one makes no sense. */
+  onNotification: (method: string, params: unknown) => void = () => {};
   readonly #connection: Connection;
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
@@ -108,8 +110,10 @@ export class Rpc {
     if (typeof message !== "object" || message === null) return false;
     if ("method" in message) {
       if ("id" in message || typeof message.method !== "string") return false;
+      const params = "params" in message ? message.params : undefined;
       try {
-        this.streams.receive(message.method, "params" in message ? message.params : undefined);
+        if (!this.streams.receive(message.method, params))
+          this.onNotification(message.method, params);
       } catch {
         return false; // the parameters are not what they should be
       }

@@ -4,9 +4,11 @@ import { Api } from "./api.ts";
 import type { ChildProcess } from "./child-process.ts";
 import { shellOf, type Shell } from "./command.ts";
 import { Connection } from "./connection.ts";
+import { SandboxDeno } from "./deno.ts";
 import type { Duration } from "./durations.ts";
 import { SandboxEnvironment } from "./environment.ts";
-import type { ConnectionError } from "./errors.ts";
+import { NotImplementedError, type ConnectionError } from "./errors.ts";
+import { fetchFrom, type FetchOptions } from "./fetch.ts";
 import { SandboxFiles } from "./files.ts";
 import {
   createHeaders,
@@ -20,6 +22,7 @@ import type { SandboxPath } from "./path.ts";
 import { Rpc } from "./rpc.ts";
 import { spawn, type SpawnOptions } from "./spawn.ts";
 import { debugLine } from "./standard-streams.ts";
+import type { TransferOptions, TransferResult } from "./transfer/transfer.ts";
 
 /**
  * A Linux machine of one's own, and the connection to it.
@@ -36,6 +39,8 @@ export class Sandbox implements AsyncDisposable {
   readonly fs: SandboxFiles;
   /** Its environment variables. */
   readonly env: SandboxEnvironment;
+  /** Deno in it: programs, REPLs, evaluations. */
+  readonly deno: SandboxDeno;
   /** Makes shell commands: `` await sandbox.sh`ls ${directory}` ``. */
   readonly sh: Shell;
 
@@ -50,6 +55,7 @@ export class Sandbox implements AsyncDisposable {
     this.#api = new Api(server);
     this.fs = new SandboxFiles(rpc);
     this.env = new SandboxEnvironment(rpc);
+    this.deno = new SandboxDeno(rpc);
     this.sh = shellOf((command, options) => this.spawn(command, options));
   }
 
@@ -92,6 +98,51 @@ export class Sandbox implements AsyncDisposable {
    */
   async spawn(command: SandboxPath, options: SpawnOptions = {}): Promise<ChildProcess> {
     return spawn(this.#rpc, command, options);
+  }
+
+  /**
+   * Sends an HTTP request from inside the sandbox, over its network.
+   *
+   * @throws {OperationError} `TypeError`, as `fetch` throws it.
+   */
+  async fetch(url: string | URL, options: FetchOptions = {}): Promise<Response> {
+    return fetchFrom(this.#rpc, url, options);
+  }
+
+  /** The same as `fs.upload`. */
+  async upload(
+    localPath: string | URL,
+    sandboxPath: SandboxPath,
+    options: TransferOptions = {},
+  ): Promise<TransferResult> {
+    return this.fs.upload(localPath, sandboxPath, options);
+  }
+
+  /** The same as `fs.download`. */
+  async download(
+    sandboxPath: SandboxPath,
+    localPath: string | URL,
+    options: TransferOptions = {},
+  ): Promise<TransferResult> {
+    return this.fs.download(sandboxPath, localPath, options);
+  }
+
+  /** @throws {NotImplementedError} always, as the two below: they are not there yet. */
+  async exposeHttp(_target: { readonly port: number } | { readonly pid: number }): Promise<never> {
+    throw new NotImplementedError("Exposing HTTP");
+  }
+
+  async exposeSsh(): Promise<never> {
+    throw new NotImplementedError("Exposing SSH");
+  }
+
+  async exposeVscode(_path?: string, _options?: object): Promise<never> {
+    throw new NotImplementedError("Exposing VS Code");
+  }
+
+  /** @throws {NotImplementedError} always: apps are not there yet. */
+  async deploy(app: string, options?: object): Promise<never> {
+    return this.deno.deploy(app, options);
   }
 
   /** Ends the connection. A `"session"` sandbox that was created here ends with it. */

@@ -1,3 +1,5 @@
+import type { SandboxResult } from "@skerry/protocol";
+
 import { ChildProcess, type ChildStreams } from "./child-process.ts";
 import type { KillSignal } from "./kill-controller.ts";
 import { pathText, type SandboxPath } from "./path.ts";
@@ -31,24 +33,46 @@ export async function spawn(
   command: SandboxPath,
   options: SpawnOptions = {},
 ): Promise<ChildProcess> {
+  const { args } = options;
+  const params = { command: pathText(command), args: args && [...args] };
+  const { spawned, streams } = await start(rpc, options, (common) =>
+    rpc.call("spawn", { ...params, ...common }),
+  );
+  const child = new ChildProcess(rpc, spawned.pid, streams);
+  if (options.signal !== undefined) child.follow(options.signal);
+  return child;
+}
+
+/** @internal What every way of starting a process sends. */
+export interface StartParams {
+  readonly env: Record<string, string> | undefined;
+  readonly clearEnv: boolean | undefined;
+  readonly cwd: string | undefined;
+  readonly stdinStreamId: number | undefined;
+  readonly stdout: "piped" | "null";
+  readonly stderr: "piped" | "null";
+}
+
+/** @internal Starts something by `call`, and joins its streams as the options say. */
+export async function start<T extends SandboxResult<"spawn">>(
+  rpc: Rpc,
+  options: Omit<SpawnOptions, "args">,
+  call: (params: StartParams) => Promise<T>,
+): Promise<{ readonly spawned: T; readonly streams: ChildStreams }> {
   const { signal, stdin = "null", stdout = "inherit", stderr = "inherit" } = options;
   if (signal instanceof AbortSignal) signal.throwIfAborted();
   const input = stdin === "piped" ? rpc.streams.writable() : undefined;
-  const spawned = await rpc
-    .call("spawn", {
-      command: pathText(command),
-      args: options.args === undefined ? undefined : [...options.args],
-      env: options.env,
-      clearEnv: options.clearEnv,
-      cwd: options.cwd === undefined ? undefined : pathText(options.cwd),
-      stdinStreamId: input?.id,
-      stdout: stdout === "null" ? "null" : "piped",
-      stderr: stderr === "null" ? "null" : "piped",
-    })
-    .catch(async (error: unknown) => {
-      await input?.writable.abort(error);
-      throw error;
-    });
+  const spawned = await call({
+    env: options.env === undefined ? undefined : { ...options.env },
+    clearEnv: options.clearEnv,
+    cwd: options.cwd === undefined ? undefined : pathText(options.cwd),
+    stdinStreamId: input?.id,
+    stdout: stdout === "null" ? "null" : "piped",
+    stderr: stderr === "null" ? "null" : "piped",
+  }).catch(async (error: unknown) => {
+    await input?.writable.abort(error);
+    throw error;
+  });
   const outputs = [
     take(rpc, spawned.stdoutStreamId, stdout, "stdout"),
     take(rpc, spawned.stderrStreamId, stderr, "stderr"),
@@ -59,9 +83,7 @@ export async function spawn(
     stderr: outputs[1].readable,
     copies: outputs.map(({ copied }) => copied),
   };
-  const child = new ChildProcess(rpc, spawned.pid, streams);
-  if (signal !== undefined) child.follow(signal);
-  return child;
+  return { spawned, streams };
 }
 
 interface Output {
