@@ -5,7 +5,7 @@
  *
  * Deno itself does the work: `DENO_SERVE_ADDRESS=duplicate,unix:PATH` is read whenever a server
  * starts, so it is set for as long as that takes, and for one server only: a second one could not
- * bind the same socket.
+ * bind the same socket. The socket gets its name when the server's own port accepts as well.
  */
 import http from "node:http";
 
@@ -15,11 +15,20 @@ let isTaken = false;
 
 function offer() {
   isTaken = true;
-  Deno.env.set(variable, `duplicate,unix:${socket}`);
+  Deno.env.set(variable, `duplicate,unix:${socket}.new`);
 }
 
 function withdraw() {
   Deno.env.delete(variable);
+}
+
+function announce() {
+  withdraw();
+  try {
+    Deno.renameSync(`${socket}.new`, socket);
+  } catch {
+    // Whatever served, it was not over this socket; then nobody waits for it either.
+  }
 }
 
 if (socket !== null && !Deno.env.has(variable)) {
@@ -28,12 +37,13 @@ if (socket !== null && !Deno.env.has(variable)) {
     if (isTaken) return serve(...args);
     offer();
     try {
-      return serve(...args);
+      const server = serve(...args);
+      announce();
+      return server;
     } catch (error) {
+      withdraw();
       isTaken = false;
       throw error;
-    } finally {
-      withdraw();
     }
   };
 
@@ -41,7 +51,7 @@ if (socket !== null && !Deno.env.has(variable)) {
   http.Server.prototype.listen = function (...args) {
     if (isTaken) return listen.apply(this, args);
     offer();
-    this.once("listening", withdraw);
+    this.once("listening", announce);
     this.once("error", withdraw);
     return listen.apply(this, args);
   };
