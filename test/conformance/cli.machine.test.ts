@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 
 import { Sandbox } from "@skerry/sdk";
@@ -77,4 +88,72 @@ suite("@skerry/sdk", { timeout: 120_000 }, () => {
     assert.equal(await other.fs.readTextFile("note"), "kept");
     await other.close();
   });
+
+  test("copies in every direction, with globs, and leaves out what leads astray", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "skerry-cli-"));
+    try {
+      mkdirSync(join(directory, "tree/deep"), { recursive: true });
+      for (let at = 0; at < 100; at += 1) writeFileSync(join(directory, `tree/${at}.txt`), `${at}`);
+      writeFileSync(join(directory, "tree/deep/run.sh"), "#!/bin/sh\necho ran\n", { mode: 0o755 });
+      const [one, two] = await Promise.all([newSandbox(), newSandbox()]);
+
+      const up = await skerry(["cp", join(directory, "tree"), `${one}:`, "--json"]);
+      assert.equal(up.code, 0, up.stderr);
+      assert.equal((JSON.parse(up.stdout) as { files: number }).files, 101);
+      assert.equal((await skerry(["exec", one, "--", "./tree/deep/run.sh"])).stdout, "ran\n");
+
+      await skerry(["exec", one, "--", "ln -s /etc tree/out && ln -s 1.txt tree/in"]);
+      const across = await skerry(["cp", `${one}:tree`, `${two}:renamed`]);
+      assert.equal(across.code, 0, across.stderr);
+      assert.equal((await skerry(["exec", two, "--", "ls renamed | wc -l"])).stdout.trim(), "103");
+
+      mkdirSync(join(directory, "back"));
+      const down = await skerry(["cp", `${two}:renamed`, join(directory, "back")]);
+      assert.equal(down.code, 0, down.stderr);
+      assert.match(down.stderr, /left out: .*out/);
+      assert.equal(readFileSync(join(directory, "back/renamed/in"), "utf8"), "1");
+      assert.equal(existsSync(join(directory, "back/renamed/out")), false);
+
+      mkdirSync(join(directory, "some"));
+      const some = await skerry(["cp", `${one}:tree/1?.txt`, join(directory, "some")]);
+      assert.equal(some.code, 0, some.stderr);
+      assert.equal(readdirSync(join(directory, "some")).length, 10);
+
+      const none = await skerry(["cp", `${one}:tree/*.none`, join(directory, "some")]);
+      assert.deepEqual([none.code, /nothing matches/.test(none.stderr)], [1, true]);
+      await Promise.all([skerry(["kill", one]), skerry(["kill", two])]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("shows what happened to a sandbox, also when it has ended", async () => {
+    const id = await newSandbox();
+    await skerry(["exec", id, "--", "exit 3"]);
+    await skerry(["kill", id]);
+    const shown = await skerry(["logs", id]);
+    assert.match(shown.stdout, /command-started/);
+    const events = JSON.parse((await skerry(["logs", id, "--json"])).stdout) as { kind: string }[];
+    assert.ok(events.some(({ kind }) => kind === "stopped"));
+  });
+
+  test("completes verbs and options in bash", async () => {
+    const { stdout: script } = await skerry(["completion", "bash"]);
+    const asked = `${script}\nCOMP_WORDS=(skerry co); COMP_CWORD=1; _skerry; echo "\${COMPREPLY[@]}"
+      COMP_WORDS=(skerry exec --cw); COMP_CWORD=2; _skerry; echo "\${COMPREPLY[@]}"`;
+    const { stdout } = spawnSync("bash", ["-c", asked], { encoding: "utf8" });
+    assert.equal(stdout, "copy completion\n--cwd\n");
+  });
+
+  test("has files of this machine in a new sandbox", async () => {
+    const words = ["create", "--copy", "package.json", "--", "cat", "/app/package.json"];
+    const created = await skerry(words);
+    assert.equal(created.stdout, readFileSync("package.json", "utf8"), created.stderr);
+  });
 });
+
+async function newSandbox(): Promise<string> {
+  const { stdout, stderr } = await skerry(["create", "--timeout", "5m"]);
+  assert.match(stdout, /^sbx_/, stderr);
+  return stdout.trim();
+}

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 
 import { readArguments, splitVerb } from "./arguments.ts";
+import { completionOf } from "./commands/completion.ts";
+import { copy } from "./commands/copy.ts";
 import { create, run as runVerb } from "./commands/create.ts";
 import { doctor } from "./commands/doctor.ts";
 import { env } from "./commands/env.ts";
@@ -9,6 +11,7 @@ import { extend } from "./commands/extend.ts";
 import { images, serve } from "./commands/handed.ts";
 import { kill } from "./commands/kill.ts";
 import { list } from "./commands/list.ts";
+import { logs } from "./commands/logs.ts";
 import type { Context } from "./context.ts";
 import { report, UsageError } from "./failure.ts";
 import { helpOf, overview } from "./help.ts";
@@ -16,8 +19,8 @@ import type { HandedVerb, Verb } from "./verb.ts";
 
 const verbs: readonly (Verb | HandedVerb)[] = [
   ...[serve, env, doctor],
-  ...[create, runVerb, list, exec, extend, kill],
-  ...[images],
+  ...[create, runVerb, list, exec, copy, logs, extend, kill],
+  ...[images, completionOf(() => verbs)],
 ];
 
 /**

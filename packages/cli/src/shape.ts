@@ -40,6 +40,18 @@ export function spanText(ms: number): string {
     .join(" ");
 }
 
+/** A number of bytes: `"1.5 MiB"`. */
+export function sizeText(bytes: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_024 && unit < units.length - 1) {
+    value /= 1_024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
 /** A time as tables show it: UTC, to the second. */
 export function timeText(time: Date): string {
   return time.toISOString().slice(0, 19).replace("T", " ");

@@ -75,6 +75,7 @@ export {
   headers,
   Labels,
   paths,
+  SandboxEventSummary,
   SandboxSummary,
   tokenPrefix,
 } from "./rest.ts";

@@ -86,6 +86,14 @@ export const CreateConfig = z.object({
 export type CreateConfig = z.infer<typeof CreateConfig>;
 
 export const ExtendRequest = z.object({ stop_at_ms: z.number() });
+/** One thing that happened to a sandbox. */
+export const SandboxEventSummary = z.object({
+  at: z.iso.datetime(),
+  kind: z.string(),
+  detail: z.record(z.string(), z.unknown()),
+});
+export type SandboxEventSummary = z.infer<typeof SandboxEventSummary>;
+
 export const ExtendAnswer = z.object({ stop_at_ms: z.number() });
 
 /** One sandbox in a list. */

@@ -1,4 +1,11 @@
-import { ExtendAnswer, headers, paths, SandboxSummary, type SandboxId } from "@skerry/protocol";
+import {
+  ExtendAnswer,
+  headers,
+  paths,
+  SandboxEventSummary,
+  SandboxSummary,
+  type SandboxId,
+} from "@skerry/protocol";
 
 import { apiErrorOf } from "./api-error.ts";
 import { parseDuration, type Duration } from "./durations.ts";
@@ -29,6 +36,12 @@ export class Api {
     const query = Object.entries(labels).map(([key, value]) => [`labels[${key}]`, value] as const);
     const answer = await this.request("GET", paths.list, { query, signal });
     return understood(() => SandboxSummary.array().parse(answer));
+  }
+
+  async events(id: SandboxId, signal?: AbortSignal): Promise<readonly SandboxEventSummary[]> {
+    const path = `/api/v1/sandboxes/${id}/events`;
+    const answer = await this.request("GET", path, { signal });
+    return understood(() => SandboxEventSummary.array().parse(answer));
   }
 
   async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {

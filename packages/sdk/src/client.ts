@@ -26,6 +26,14 @@ export interface SandboxMetadata {
   readonly stopAt: Date | null;
 }
 
+/** One thing that happened to a sandbox. */
+export interface SandboxEvent {
+  readonly at: Date;
+  /** `"created"`, `"command-started"`, `"command-ended"` and so on. */
+  readonly kind: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
 interface Wait {
   readonly signal?: AbortSignal | undefined;
 }
@@ -62,6 +70,12 @@ export class Sandboxes {
       stoppedAt: summary.stoppedAt === null ? null : new Date(summary.stoppedAt),
       stopAt: summary.stopAt === null ? null : new Date(summary.stopAt),
     }));
+  }
+
+  /** What happened to a sandbox, oldest first; also to one that ended in the last days. */
+  async events(id: string, options: Wait = {}): Promise<SandboxEvent[]> {
+    const events = await this.#api.events(sandboxIdOf(id), options.signal);
+    return events.map((event) => ({ ...event, at: new Date(event.at) }));
   }
 
   /** Ends a sandbox at once, without connecting to it. */

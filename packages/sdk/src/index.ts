@@ -1,5 +1,5 @@
 export { ChildProcess, type ChildProcessOutput, type ChildProcessStatus } from "./child-process.ts";
-export { Client, Sandboxes, type SandboxMetadata } from "./client.ts";
+export { Client, Sandboxes, type SandboxEvent, type SandboxMetadata } from "./client.ts";
 export { ShellCommand, type Shell } from "./command.ts";
 export { environmentDefaults, type EnvironmentDefaults } from "./config.ts";
 export { parseDuration, parseLifetime, type Duration, type Lifetime } from "./durations.ts";
@@ -57,6 +57,7 @@ export { type ExpandGlobOptions, type WalkEntry, type WalkOptions } from "./sear
 export { escapeShellArg } from "./shell-escape.ts";
 export { type OutputMode, type SpawnOptions } from "./spawn.ts";
 export {
+  Transfer,
   type TransferOptions,
   type TransferProgress,
   type TransferResult,

@@ -12,6 +12,12 @@ const machineOptions = {
   label: { type: "string", multiple: true, value: "KEY=VALUE", about: "a label; at most 5" },
   env: { type: "string", multiple: true, value: "KEY=VALUE", about: "a variable for its commands" },
   region: { type: "string", value: "REGION", about: "three letters; default: the server's first" },
+  copy: {
+    type: "string",
+    multiple: true,
+    value: "PATH",
+    about: "a file or directory of this machine to have in /app",
+  },
   cwd: {
     type: "string",
     value: "DIR",
@@ -79,7 +85,14 @@ async function createSandbox(
     env: given(args.pairs("env")),
     region: args.text("region"),
   };
-  return Sandbox.create(options);
+  const sandbox = await Sandbox.create(options);
+  try {
+    for (const path of args.texts("copy")) await sandbox.fs.upload(path, "/app/");
+    return sandbox;
+  } catch (error) {
+    await sandbox.kill(); // it is not what was asked for
+    throw error;
+  }
 }
 
 async function commandIn(sandbox: Sandbox, args: Arguments, context: Context): Promise<number> {

@@ -29,8 +29,9 @@ export async function download(
     return await transfer.finish();
   }
   const name = posix.basename(root);
-  await mkdir(local, { recursive: true });
-  const target = name === "" || !isName(name) ? local : join(local, name);
+  const isInto = options.into !== false && isName(name);
+  await mkdir(isInto ? local : dirname(local), { recursive: true });
+  const target = isInto ? join(local, name) : local;
   await new TreeDownload(files, root, target, transfer).run();
   return await transfer.finish();
 }

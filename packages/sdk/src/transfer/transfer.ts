@@ -4,6 +4,11 @@ export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;
   /** Files that are on the way at the same time. Default 16. */
   readonly concurrency?: number | undefined;
+  /**
+   * Whether a directory comes to lie in the target under its own name; if not, it becomes the target.
+   * Default `true`.
+   */
+  readonly into?: boolean | undefined;
   /** Is called after each file, and now and then within large ones. */
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
   /** Is called for what is left out: sockets and devices, and what would lead out of the target. */
@@ -37,7 +42,7 @@ export interface TransferResult {
 
 const concurrencyDefault = 16;
 
-/** @internal Counts, reports, and keeps no more than a few copies running at a time. */
+/** Counts, reports, and keeps no more than a few copies running at a time. */
 export class Transfer {
   readonly signal: AbortSignal | undefined;
   readonly #options: TransferOptions;

@@ -16,7 +16,7 @@ export async function upload(
   const transfer = new Transfer(options);
   const root = await realpath(localPath instanceof URL ? fileURLToPath(localPath) : localPath);
   const { isDirectory } = await kindOf(root);
-  const isInto = isDirectory || sandboxPath.endsWith("/");
+  const isInto = options.into !== false && (isDirectory || sandboxPath.endsWith("/"));
   const target = isInto ? posix.join(sandboxPath, basename(root)) : sandboxPath;
   const upload: Upload = { files, transfer };
   if (isDirectory) await uploadDirectory(upload, root, target);
