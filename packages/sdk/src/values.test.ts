@@ -20,7 +20,7 @@ let values: ReplValues;
 /** What is on the runtime disk, laid out as it is there. */
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), "skerry-values-"));
-  const sources = fileURLToPath(new URL("../../../images/runtime/deno", import.meta.url));
+  const sources = fileURLToPath(new URL("../../host/runtime/deno", import.meta.url));
   cpSync(sources, directory, { recursive: true });
   const library = dirname(fileURLToPath(import.meta.resolve("devalue")));
   cpSync(library, join(directory, "devalue"), { recursive: true });

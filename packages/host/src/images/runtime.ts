@@ -15,7 +15,7 @@ const uuid = "5ce21a00-0000-4000-8000-000000000002";
 
 /**
  * The runtime disk: what a machine needs of ours whatever its root file system is. At its root: `bin/skerry-guest`,
- * `lib/modules/<release>`, the modules that fit the kernel, for `modprobe` at run time, and what `images/runtime`
+ * `lib/modules/<release>`, the modules that fit the kernel, for `modprobe` at run time, and what `packages/host/runtime`
  * holds, with the library that it imports.
  */
 export async function runtimePart(
@@ -42,7 +42,7 @@ export async function runtimePart(
   };
 }
 
-const sources = new URL("../../../../images/runtime/", import.meta.url);
+const sources = new URL("../../runtime/", import.meta.url);
 const library = new URL(".", import.meta.resolve("devalue"));
 
 /** Files of the disk by path: ours, and below `deno/devalue` those of the library. */
