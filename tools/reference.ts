@@ -2,12 +2,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 import { errors } from "../packages/protocol/src/errors.ts";
 import { limits } from "../packages/protocol/src/limits.ts";
+import { sdkPage } from "./sdk-reference.ts";
 
 /** The generated pages of `docs/reference`, by path. */
 export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ["docs/reference/errors.md", errorsPage()],
     ["docs/reference/limits.md", limitsPage()],
+    ["docs/reference/sdk.md", `${sdkPage()}\n`],
   ]);
 }
 

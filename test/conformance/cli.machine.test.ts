@@ -137,6 +137,38 @@ suite("@skerry/sdk", { timeout: 120_000 }, () => {
     assert.ok(events.some(({ kind }) => kind === "stopped"));
   });
 
+  test("gives a command a terminal when it has one, with its size and its keys", async () => {
+    const id = await newSandbox();
+    // Python's pty module makes a real terminal, sets its size, types, and shows what is shown.
+    const script = `
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+shown = b""
+while b"ready" not in shown: shown += os.read(fd, 4096)
+os.write(fd, b"typed\\x03")
+try:
+    while True:
+        more = os.read(fd, 4096)
+        if not more: break
+        shown += more
+except OSError: pass
+print(repr(shown.decode()), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+    const command =
+      "trap 'echo got SIGINT; stty size; exit 9' INT; test -t 0 && echo ready; while :; do read -r line; done";
+    const cli = [process.execPath, "packages/cli/bin/skerry.mjs", "exec", id, "--", command];
+    const env = { ...process.env, SKERRY_HOME: server.home, TERM: "xterm" };
+    const child = spawn("python3", ["-c", script, ...cli], { env });
+    let shown = "";
+    child.stdout.on("data", (chunk: Buffer) => (shown += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (shown += chunk.toString()));
+    await new Promise((resolve) => child.once("close", resolve));
+    assert.match(shown, /got SIGINT\\r\\n33 77\\r\\n' 9/);
+  });
+
   test("completes verbs and options in bash", async () => {
     const { stdout: script } = await skerry(["completion", "bash"]);
     const asked = `${script}\nCOMP_WORDS=(skerry co); COMP_CWORD=1; _skerry; echo "\${COMPREPLY[@]}"

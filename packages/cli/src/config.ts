@@ -8,6 +8,8 @@ export interface Config {
   readonly home: string;
   /** The sandbox that commands are for when they name none. */
   readonly sandboxId: string | undefined;
+  /** What the terminal is, for programs that draw on it. */
+  readonly term: string | undefined;
   /** Whether colours are unwanted, see no-color.org. */
   readonly noColor: boolean;
   /** The directories that programs are looked for in. */
@@ -26,6 +28,7 @@ export function readConfig(
   return Object.freeze({
     home: resolve(text("SKERRY_HOME") ?? ordinary),
     sandboxId: text("SANDBOX_ID"),
+    term: text("TERM"),
     noColor: text("NO_COLOR") !== undefined,
     path: (text("PATH") ?? "").split(":").filter((directory) => directory !== ""),
   });

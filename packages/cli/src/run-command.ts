@@ -4,11 +4,14 @@ import { pipeline } from "node:stream/promises";
 import type { ChildProcess, Sandbox } from "@skerry/sdk";
 
 import type { Context, EndingSignal } from "./context.ts";
+import { terminalOf } from "./terminal.ts";
 
 export interface CommandOptions {
   readonly cwd: string | undefined;
   /** Collects the output and prints it with the exit code as one JSON object. */
   readonly json: boolean;
+  /** Whether the command has a terminal. Default: when this process' input and output are one. */
+  readonly tty?: boolean | undefined;
 }
 
 /**
@@ -21,14 +24,17 @@ export async function runCommand(
   options: CommandOptions,
   context: Context,
 ): Promise<number> {
+  const terminal = options.json ? null : terminalOf(context, options.tty);
   const child = await sandbox.spawn("bash", {
     args: ["-c", words.join(" ")],
     env: { BASH_ENV: "$HOME/.bashrc" },
     cwd: options.cwd,
     stdin: "piped",
     stdout: "piped",
-    stderr: "piped",
+    stderr: terminal === null ? "piped" : "null",
+    pty: terminal?.size(),
   });
+  using _ = terminal?.join(child) ?? null;
   const stopSignals = context.onSignal(interruptor(sandbox, child));
   const stopInput = feed(child, context);
   try {

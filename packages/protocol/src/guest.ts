@@ -152,7 +152,7 @@ export interface SpawnParams {
   readonly stdout: "piped" | "null";
   readonly stderr: "piped" | "null";
   readonly pty?:
-    | { readonly rows: number; readonly cols: number; readonly term?: string }
+    | { readonly rows: number; readonly cols: number; readonly term?: string | undefined }
     | undefined;
   readonly user?: "sandbox" | "root" | undefined;
   /** Keeps the process under this name for `standby.take`, once, after the host has changed. */

@@ -129,6 +129,9 @@ const startOptions = {
 };
 const denoOptions = { ...startOptions, scriptArgs: optional(z.array(z.string())) };
 
+/** The size of a terminal, in characters. */
+const Terminal = z.object({ rows: z.int().min(1).max(4_096), cols: z.int().min(1).max(4_096) });
+
 export const DenoExtension = z.enum(["js", "cjs", "mjs", "ts", "cts", "mts", "jsx", "tsx"]);
 export type DenoExtension = z.infer<typeof DenoExtension>;
 
@@ -322,9 +325,17 @@ export const sandboxMethods = {
   },
 
   spawn: {
-    params: z.object({ command: Path, args: optional(z.array(z.string())), ...startOptions }),
+    params: z.object({
+      command: Path,
+      args: optional(z.array(z.string())),
+      ...startOptions,
+      /** Ours: a terminal in the place of the three streams; what it shows comes as stdout. */
+      pty: optional(Terminal.extend({ term: optional(z.string().max(64)) })),
+    }),
     result: Spawned,
   },
+  /** Ours: the size of a process' terminal has changed. */
+  processResize: { params: Terminal.extend({ pid }), result: nothing },
   /**
    * Ours: takes up the output of a process that was spawned with `keep`, from so many bytes on.
    * Fails with `OUTPUT_LOST` in `data.code` when bytes that were not taken are gone.

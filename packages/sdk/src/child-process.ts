@@ -79,6 +79,11 @@ export class ChildProcess extends EventTarget implements AsyncDisposable {
     }
   }
 
+  /** Says that the terminal of the process has another size, in characters. @throws {OperationError} `ENOTTY` */
+  async resize(rows: number, cols: number): Promise<void> {
+    await this.#rpc.call("processResize", { pid: this.pid, rows, cols });
+  }
+
   /** Waits for the end and collects what the process writes until then. */
   async output(): Promise<ChildProcessOutput> {
     const [status, stdout, stderr] = await Promise.all([

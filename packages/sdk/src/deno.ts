@@ -10,7 +10,7 @@ import { decodeValue, encodeArguments } from "./values.ts";
 
 export type { DenoExtension as CodeExtension };
 
-export interface DenoReplOptions extends Omit<SpawnOptions, "args"> {
+export interface DenoReplOptions extends Omit<SpawnOptions, "args" | "pty"> {
   /** What the program finds in `Deno.args`. */
   readonly scriptArgs?: readonly string[] | undefined;
 }

@@ -55,7 +55,7 @@ export { Sandbox } from "./sandbox.ts";
 export { accelerationOf, type ServerStatus } from "./server-status.ts";
 export { type ExpandGlobOptions, type WalkEntry, type WalkOptions } from "./search.ts";
 export { escapeShellArg } from "./shell-escape.ts";
-export { type OutputMode, type SpawnOptions } from "./spawn.ts";
+export { type OutputMode, type SpawnOptions, type TerminalOptions } from "./spawn.ts";
 export {
   Transfer,
   type TransferOptions,

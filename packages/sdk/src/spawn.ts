@@ -9,6 +9,12 @@ import { copyToStandard, type StandardStream } from "./standard-streams.ts";
 /** What becomes of an output: read by the program, copied to its own, or thrown away. */
 export type OutputMode = "piped" | "inherit" | "null";
 
+export interface TerminalOptions {
+  readonly rows: number;
+  readonly cols: number;
+  readonly term?: string | undefined;
+}
+
 export interface SpawnOptions {
   readonly args?: readonly string[] | undefined;
   /** Variables on top of the sandbox's. */
@@ -23,6 +29,12 @@ export interface SpawnOptions {
   readonly stdout?: OutputMode | undefined;
   /** Default `"inherit"`. */
   readonly stderr?: OutputMode | undefined;
+  /**
+   * Gives the process a terminal of this size, in characters, in the place of its streams: what it
+   * shows is read from `stdout`, what is typed is written to `stdin`. `term` is what it is told the
+   * terminal is, by default `"xterm-256color"`.
+   */
+  readonly pty?: TerminalOptions | undefined;
   /** When it aborts, the process is sent SIGTERM; a `KillSignal` may carry any signal. */
   readonly signal?: AbortSignal | KillSignal | undefined;
 }
@@ -34,7 +46,7 @@ export async function spawn(
   options: SpawnOptions = {},
 ): Promise<ChildProcess> {
   const { args } = options;
-  const params = { command: pathText(command), args: args && [...args] };
+  const params = { command: pathText(command), args: args && [...args], pty: options.pty };
   const { spawned, streams } = await start(rpc, options, (common) =>
     rpc.call("spawn", { ...params, ...common }),
   );
@@ -56,7 +68,7 @@ export interface StartParams {
 /** @internal Starts something by `call`, and joins its streams as the options say. */
 export async function start<T extends SandboxResult<"spawn">>(
   rpc: Rpc,
-  options: Omit<SpawnOptions, "args">,
+  options: Omit<SpawnOptions, "args" | "pty">,
   call: (params: StartParams) => Promise<T>,
 ): Promise<{ readonly spawned: T; readonly streams: ChildStreams }> {
   const { signal, stdin = "null", stdout = "inherit", stderr = "inherit" } = options;

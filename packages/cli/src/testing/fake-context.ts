@@ -23,7 +23,14 @@ export function fakeContext(config: Partial<Context["config"]> = {}): FakeContex
       },
     });
   return {
-    config: { home: "/nonexistent", sandboxId: undefined, noColor: true, path: [], ...config },
+    config: {
+      home: "/nonexistent",
+      sandboxId: undefined,
+      term: undefined,
+      noColor: true,
+      path: [],
+      ...config,
+    },
     output: new Output({
       stdout: (text) => (written.stdout += text),
       stderr: (text) => (written.stderr += text),
