@@ -110,7 +110,7 @@ function section({ head, comment, members }: Thing): string {
   return [`## ${code(head)}`, comment, list.join("\n")].filter((part) => part !== "").join("\n\n");
 }
 
-/** Text that has backticks itself stands between two of them. */
+/** What has backticks itself is told without what they are in. */
 function code(text: string): string {
-  return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
+  return `\`${text.replace(/ = .*`.*/, "").replace(/;$/, "")}\``;
 }
