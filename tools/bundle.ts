@@ -57,7 +57,10 @@ interface Manifest {
 /** Declarations of the client and of the protocol that it is made of, which is no package of its own. */
 function writeTypes(output: string): void {
   const options = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly"];
-  const files = ["packages/sdk/src/index.ts", "packages/protocol/src/index.ts"];
+  // Each file of the protocol is named: what the compiler meets first as part of a package, it leaves out.
+  const sources = globSync("packages/protocol/src/*.ts", { cwd: root });
+  const protocolFiles = sources.filter((file) => !file.endsWith(".test.ts")).toSorted();
+  const files = ["packages/sdk/src/index.ts", ...protocolFiles];
   const places = ["--outDir", output, "--rootDir", "packages"];
   execFileSync(tsc, ["--ignoreConfig", ...files, ...compilerOptions(), ...options, ...places], {
     cwd: root,

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -49,9 +57,9 @@ suite("a host whose disk is full", { timeout: 180_000 }, () => {
       () => machines().length === 0,
     );
 
-    const fill = (mib: number): void =>
-      writeFileSync(join(home.path, "fill"), Buffer.alloc(mib * 1_048_576));
-    fill(1_536);
+    const { bavail, bsize } = statfsSync(home.path);
+    const leftBytes = 200 * 1_048_576; // too little for the snapshot of a new template
+    writeFileSync(join(home.path, "fill"), Buffer.alloc(bavail * bsize - leftBytes));
     await assert.rejects(RawClient.create(server), (error) => {
       return (
         error instanceof Refused && error.status === 507 && error.body.code === "HOST_DISK_FULL"
