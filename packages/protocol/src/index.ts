@@ -46,6 +46,15 @@ export type {
 } from "./host-api.ts";
 export { idAlphabet, letters, makeSandboxId, Region, regionOf, SandboxId } from "./ids.ts";
 export {
+  decodeBinary,
+  encodeStreamCredit,
+  encodeStreamData,
+  StreamAllowance,
+  StreamCredit,
+  subprotocols,
+  type BinaryMessage,
+} from "./binary.ts";
+export {
   denoEnvironment,
   denoRuntime,
   encodeRun,
@@ -94,7 +103,6 @@ export {
   type SandboxMethodName,
   type SandboxParams,
   type SandboxResult,
-  type ServedMethodName,
   type StreamNotification,
 } from "./sandbox-rpc.ts";
 export { classForErrno, thrown, ThrownError } from "./thrown.ts";

@@ -113,8 +113,10 @@ export const limits = {
   streamWindowBytes: 1_048_576,
   /** `skerry.v1`: the payload of one binary message. */
   binaryChunkBytesMax: 262_144,
-  /** Output of a process with `keep` that is kept, for each stream, while its client is away. */
+  /** Output of a process with `keep` that its client has not taken, for each stream; then it waits. */
   keptOutputBytesMax: 1_048_576,
+  /** Processes with `keep`, of one sandbox, that have ended or whose client is away. */
+  keptProcessesMax: 64,
   /** How long it is kept; the output goes nowhere after that. */
   keptOutputMs: 10 * 60_000,
   /** How long our client tries to come back to a sandbox that outlives its socket. */

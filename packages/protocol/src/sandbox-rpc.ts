@@ -129,6 +129,8 @@ const startOptions = {
 };
 const denoOptions = { ...startOptions, scriptArgs: optional(z.array(z.string())) };
 
+const Offset = z.int().min(0).nullable();
+
 /** The size of a terminal, in characters. */
 const Terminal = z.object({ rows: z.int().min(1).max(4_096), cols: z.int().min(1).max(4_096) });
 
@@ -337,11 +339,12 @@ export const sandboxMethods = {
   /** Ours: the size of a process' terminal has changed. */
   processResize: { params: Terminal.extend({ pid }), result: nothing },
   /**
-   * Ours: takes up the output of a process that was spawned with `keep`, from so many bytes on.
-   * Fails with `OUTPUT_LOST` in `data.code` when bytes that were not taken are gone.
+   * Ours: takes up the output of a process that was spawned with `keep`, from so many bytes on; a
+   * stream without an offset is left alone. Fails with `OUTPUT_LOST` in `data.code` when bytes that
+   * were not taken are gone.
    */
   processAttach: {
-    params: z.object({ pid, stdoutOffset: z.int().min(0), stderrOffset: z.int().min(0) }),
+    params: z.object({ pid, stdoutOffset: Offset, stderrOffset: Offset }),
     result: Spawned,
   },
   processWait: {
@@ -425,23 +428,10 @@ export type SandboxResult<M extends SandboxMethodName> = z.output<
 >;
 
 /**
- * Methods that are in the table and not in the server yet. They are answered with an error that says
- * so, as those of the official client that are not even in the table.
- */
-const unfinishedMethods = ["processAttach"] as const satisfies readonly SandboxMethodName[];
-
-/** The methods that the server has. */
-export type ServedMethodName = Exclude<SandboxMethodName, (typeof unfinishedMethods)[number]>;
-
-/**
  * Methods that are answered with an error that says that they are not there yet, not with "Method
  * not found", which clients take for an old server.
  */
-export const laterMethods: ReadonlySet<string> = new Set([
-  ...unfinishedMethods,
-  "exposeHttp",
-  "vscode",
-]);
+export const laterMethods: ReadonlySet<string> = new Set(["exposeHttp", "vscode"]);
 
 /**
  * Notifications that carry byte streams, the same in both directions. Stream ids of the server are

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 
-import { closeCode, headers, keepAlive, limits } from "@skerry/protocol";
+import { closeCode, headers, keepAlive, limits, subprotocols } from "@skerry/protocol";
 import { WebSocket, type ClientOptions } from "ws";
 
 import { apiErrorOf } from "./api-error.ts";
@@ -35,6 +35,8 @@ export interface ConnectionOptions {
 export class Connection {
   /** Is called with each text message, in order. */
   onMessage: (text: string) => void = () => {};
+  /** Is called with each binary message, in order. */
+  onBinary: (message: Uint8Array<ArrayBuffer>) => void = () => {};
   /** Is called once, when no message will come and none can be sent any more. */
   onEnd: (error: ConnectionError) => void = () => {};
   readonly flow: Flow;
@@ -59,13 +61,18 @@ export class Connection {
       maxPayload: messageBytesMax,
       perMessageDeflate: false,
     };
-    this.#socket = new WebSocket(options.url, settings);
+    const { binary, json } = subprotocols;
+    this.#socket = new WebSocket(options.url, [binary, json], settings);
     this.flow = new Flow(this.#socket);
     this.#opened.promise.catch(() => {}); // whoever awaits it gets it; it may be that nobody does
     this.#socket.on("upgrade", (response) => (this.#handshake = response.headers));
     this.#socket.on("unexpected-response", (_request, response) => void this.#refused(response));
     this.#socket.on("open", () => this.#open());
-    this.#socket.on("message", (data) => this.#message((data as Buffer).toString()));
+    this.#socket.on("message", (data, isBinary) => {
+      this.#silentPings = 0;
+      if (isBinary) this.onBinary(data as Buffer<ArrayBuffer>);
+      else this.#message((data as Buffer).toString());
+    });
     this.#socket.on("error", (error) => (this.#failure ??= error));
     this.#socket.on("close", (code, reason) => this.#ended(code, String(reason)));
   }
@@ -99,6 +106,11 @@ export class Connection {
     return typeof id === "string" ? id : undefined;
   }
 
+  /** Whether the server has agreed to `skerry.v1`. */
+  get isBinary(): boolean {
+    return this.#socket.protocol === subprotocols.binary;
+  }
+
   /** Resolves, with the reason, when the connection has ended. Never rejects. */
   get closed(): Promise<ConnectionError> {
     return this.#closed.promise;
@@ -110,9 +122,9 @@ export class Connection {
   }
 
   /** Queues a message. @throws {ConnectionError} when the connection has ended. */
-  send(text: string): void {
+  send(message: string | Uint8Array): void {
     if (this.#end !== undefined) throw this.#end;
-    this.#socket.send(text);
+    this.#socket.send(message);
   }
 
   /**
@@ -120,10 +132,10 @@ export class Connection {
    *
    * @throws {ConnectionError} when the connection has ended.
    */
-  async sendPaced(text: string): Promise<void> {
+  async sendPaced(message: string | Uint8Array): Promise<void> {
     if (this.#end !== undefined) throw this.#end;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#socket.send(text, () => resolve()); // an error is followed by the end of the connection
+    this.#socket.send(message, () => resolve()); // an error is followed by the end of the connection
     if (this.#socket.bufferedAmount > sendBacklogBytesMax) await promise;
   }
 
@@ -166,7 +178,6 @@ export class Connection {
   }
 
   #message(text: string): void {
-    this.#silentPings = 0;
     if (text !== keepAlive.pong) this.onMessage(text);
   }
 

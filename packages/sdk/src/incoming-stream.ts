@@ -1,6 +1,7 @@
-import type { Flow } from "./flow.ts";
+import { StreamAllowance } from "@skerry/protocol";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Unread = (bytes: number) => void;
 
 /**
  * A stream from the sandbox. It hands on one chunk for each read, so what nobody takes is counted
@@ -12,16 +13,22 @@ export class IncomingStream {
   isStarted = false;
   /** Whether somebody has it to read. */
   isTaken = false;
-  readonly #flow: Flow;
+  /** What may still come, where the stream has credit of its own. */
+  readonly allowance = new StreamAllowance();
+  readonly #unread: Unread;
   readonly #chunks: Bytes[] = [];
   #controller: ReadableByteStreamController | undefined;
   #isWanted = false;
   #isCancelled = false;
   #finish: ((controller: ReadableByteStreamController) => void) | undefined;
 
-  /** @param onCancel Is called when the reader wants no more. */
-  constructor(flow: Flow, onCancel: (reason: unknown) => void) {
-    this.#flow = flow;
+  /**
+   * @param unread Is told of bytes that nobody has taken yet, and, as a negative number, of those that
+   * were taken.
+   * @param onCancel Is called when the reader wants no more.
+   */
+  constructor(unread: Unread, onCancel: (reason: unknown) => void) {
+    this.#unread = unread;
     const readable = new ReadableStream({
       type: "bytes",
       start: (controller) => {
@@ -52,7 +59,7 @@ export class IncomingStream {
   push(bytes: Bytes): void {
     if (bytes.byteLength === 0 || this.#isCancelled || this.#finish !== undefined) return;
     this.#chunks.push(bytes);
-    this.#flow.addUnread(bytes.byteLength);
+    this.#unread(bytes.byteLength);
     this.#deliver();
   }
 
@@ -76,7 +83,7 @@ export class IncomingStream {
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
         this.#isWanted = false;
-        this.#flow.addUnread(-chunk.byteLength);
+        this.#unread(-chunk.byteLength);
         controller.enqueue(chunk);
         return;
       }
@@ -90,7 +97,7 @@ export class IncomingStream {
   #drop(): void {
     this.#controller = undefined;
     this.#isCancelled = true;
-    this.#flow.addUnread(-this.#chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+    this.#unread(-this.#chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
     this.#chunks.length = 0;
   }
 }

@@ -1,7 +1,11 @@
+import { limits, StreamCredit } from "@skerry/protocol";
+
 import { InvalidOptionError } from "./errors.ts";
 
 /** Bytes per message: what the guest takes in one frame. */
 const chunkBytesMax = 65_536;
+/** Bytes per message where they are not written as text. */
+const binaryBytesMax = limits.binaryChunkBytesMax;
 
 /** What an outgoing stream needs of its connection. */
 export interface OutgoingWire {
@@ -17,14 +21,17 @@ export type ByteSource = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 /** A stream to the sandbox: cuts bytes into messages, at the pace of the connection. */
 export class OutgoingStream {
   readonly id: number;
+  /** What the server has room for, where the stream has credit of its own. */
+  readonly credit: StreamCredit | null;
   /** Is called once, when the other side wants no more or the connection is gone. */
   onCancel: (reason: unknown) => void = () => {};
   readonly #wire: OutgoingWire;
   readonly #onDone: () => void;
   #isOpen = true;
 
-  constructor(id: number, wire: OutgoingWire, onDone: () => void) {
+  constructor(id: number, wire: OutgoingWire, onDone: () => void, isBinary: boolean) {
     this.id = id;
+    this.credit = isBinary ? new StreamCredit() : null;
     this.#wire = wire;
     this.#onDone = onDone;
   }
@@ -39,8 +46,11 @@ export class OutgoingStream {
         remedy: "Encode text with TextEncoder, or pipe it through a TextEncoderStream.",
       });
     }
-    for (let at = 0; at < bytes.byteLength && this.#isOpen; at += chunkBytesMax) {
-      await this.#wire.enqueue(this.id, bytes.subarray(at, at + chunkBytesMax));
+    const most = this.credit === null ? chunkBytesMax : binaryBytesMax;
+    for (let at = 0; at < bytes.byteLength && this.#isOpen; at += most) {
+      const piece = bytes.subarray(at, at + most);
+      if (this.credit !== null) await this.credit.take(piece.byteLength);
+      if (this.#isOpen) await this.#wire.enqueue(this.id, piece);
     }
   }
 
@@ -60,6 +70,7 @@ export class OutgoingStream {
   #finish(): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
+    this.credit?.release();
     this.#onDone();
     return true;
   }

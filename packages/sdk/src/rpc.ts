@@ -34,6 +34,13 @@ export class Rpc {
     this.#connection = connection;
     this.streams = new Streams(connection);
     connection.onMessage = (text) => this.#receive(text);
+    connection.onBinary = (message) => {
+      try {
+        this.streams.receiveBinary(message);
+      } catch {
+        void connection.close(closeCode.invalidJsonRpc, "Invalid message");
+      }
+    };
     connection.onEnd = (error) => {
       for (const { reject } of this.#pending.values()) reject(error);
       this.#pending.clear();

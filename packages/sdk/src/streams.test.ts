@@ -18,7 +18,8 @@ function incoming(): { stream: IncomingStream; log: string[]; cancels: unknown[]
   const log: string[] = [];
   const cancels: unknown[] = [];
   const flow = new Flow({ pause: () => log.push("pause"), resume: () => log.push("resume") });
-  return { stream: new IncomingStream(flow, (reason) => cancels.push(reason)), log, cancels };
+  const unread = (bytes: number): void => flow.addUnread(bytes);
+  return { stream: new IncomingStream(unread, (reason) => cancels.push(reason)), log, cancels };
 }
 
 suite("IncomingStream", () => {
@@ -108,7 +109,7 @@ suite("OutgoingStream", () => {
       for (; asked < 3; asked++) yield new Uint8Array(10);
     };
     const done = Promise.withResolvers<void>();
-    void new Upload(new OutgoingStream(1, wire, done.resolve), source());
+    void new Upload(new OutgoingStream(1, wire, done.resolve, false), source());
     for (const expected of [0, 1, 2]) {
       await turn();
       assert.equal(asked, expected);
@@ -120,7 +121,7 @@ suite("OutgoingStream", () => {
 
   test("cuts large chunks into messages that the guest takes whole", async () => {
     const { wire, sent, takeOne } = slowWire();
-    const stream = new OutgoingStream(1, wire, () => {});
+    const stream = new OutgoingStream(1, wire, () => {}, false);
     const written = stream.write(new Uint8Array(65_537));
     takeOne();
     await turn();
@@ -136,7 +137,7 @@ suite("OutgoingStream", () => {
     ] as const) {
       const { wire, sent, takeOne } = slowWire();
       const done = Promise.withResolvers<void>();
-      const upload = new Upload(new OutgoingStream(1, wire, done.resolve), source);
+      const upload = new Upload(new OutgoingStream(1, wire, done.resolve, false), source);
       await turn();
       takeOne();
       await done.promise;
@@ -147,7 +148,7 @@ suite("OutgoingStream", () => {
 
   test("a cancel by the other side reaches a source that waits", async () => {
     const { wire } = slowWire();
-    const stream = new OutgoingStream(1, wire, () => {});
+    const stream = new OutgoingStream(1, wire, () => {}, false);
     const cancelled = Promise.withResolvers<unknown>();
     const upload = new Upload(stream, new ReadableStream({ cancel: cancelled.resolve }));
     await turn();
@@ -158,7 +159,7 @@ suite("OutgoingStream", () => {
 
   test("a writable rejects writes once the other side wants no more", async () => {
     const { wire } = slowWire();
-    const stream = new OutgoingStream(1, wire, () => {});
+    const stream = new OutgoingStream(1, wire, () => {}, false);
     const writer = writableOf(stream).getWriter();
     await writer.ready;
     stream.cancel(new OperationError("BrokenPipe", "closed", "EPIPE"));

@@ -1,4 +1,7 @@
 import {
+  decodeBinary,
+  encodeStreamCredit,
+  encodeStreamData,
   streamNotifications,
   thrown,
   ThrownError,
@@ -58,6 +61,19 @@ export class Streams {
     return true;
   }
 
+  /** A binary message of `skerry.v1`. @throws {FrameError} when it makes no sense, or breaks the credit. */
+  receiveBinary(bytes: Uint8Array<ArrayBuffer>): void {
+    const message = decodeBinary(bytes);
+    if (message.kind === "credit") {
+      this.#outgoing.get(message.streamId)?.credit?.grant(message.credit);
+      return;
+    }
+    const stream = this.#incoming.get(message.streamId);
+    if (stream === undefined) return; // it was cancelled
+    stream.allowance.arrived(message.bytes.length);
+    stream.push(message.bytes);
+  }
+
   /** The stream that the server calls `streamId`. */
   take(streamId: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     const stream = this.#incoming.get(streamId) ?? this.#open(streamId);
@@ -86,7 +102,8 @@ export class Streams {
 
   #send(): OutgoingStream {
     const id = this.#nextId++;
-    const stream = new OutgoingStream(id, this.#wire, () => this.#outgoing.delete(id));
+    const { isBinary } = this.#connection;
+    const stream = new OutgoingStream(id, this.#wire, () => this.#outgoing.delete(id), isBinary);
     this.#notify("$sandbox.stream.start", { streamId: id });
     this.#outgoing.set(id, stream);
     return stream;
@@ -99,7 +116,7 @@ export class Streams {
   }
 
   #open(streamId: number): IncomingStream {
-    const stream = new IncomingStream(this.#connection.flow, (reason) => {
+    const stream = new IncomingStream(this.#unreadOf(streamId), (reason) => {
       // Before its start, a cancelled stream is kept, so that the start does not make a new one.
       if (stream.isStarted) this.#incoming.delete(streamId);
       if (this.#connection.end !== undefined) return;
@@ -107,6 +124,19 @@ export class Streams {
     });
     this.#incoming.set(streamId, stream);
     return stream;
+  }
+
+  /** With credit of its own a stream is bounded by that, else the whole connection has to wait. */
+  #unreadOf(streamId: number): (bytes: number) => void {
+    const connection = this.#connection;
+    if (!connection.isBinary) return (bytes) => connection.flow.addUnread(bytes);
+    return (bytes) => {
+      const allowance = this.#incoming.get(streamId)?.allowance;
+      const credit = bytes < 0 ? (allowance?.taken(-bytes) ?? 0) : 0;
+      if (credit > 0 && connection.end === undefined) {
+        connection.send(encodeStreamCredit(streamId, credit));
+      }
+    };
   }
 
   #finish(streamId: number, act: (stream: IncomingStream) => void): void {
@@ -119,7 +149,9 @@ export class Streams {
   readonly #wire: OutgoingWire = {
     enqueue: (streamId, bytes) =>
       this.#connection.sendPaced(
-        notification("$sandbox.stream.enqueue", { streamId, data: encodeBase64(bytes) }),
+        this.#connection.isBinary
+          ? encodeStreamData(streamId, bytes)
+          : notification("$sandbox.stream.enqueue", { streamId, data: encodeBase64(bytes) }),
       ),
     end: (streamId) => this.#notify("$sandbox.stream.end", { streamId }),
     error: (streamId, error) => {

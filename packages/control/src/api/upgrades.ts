@@ -2,7 +2,14 @@ import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-import { closeCode, headers, limits, SandboxError, toSandboxError } from "@skerry/protocol";
+import {
+  closeCode,
+  headers,
+  limits,
+  SandboxError,
+  subprotocols,
+  toSandboxError,
+} from "@skerry/protocol";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
@@ -42,7 +49,7 @@ export class Upgrades {
       noServer: true,
       maxPayload: limits.clientMessageBytesMax,
       closeTimeout: limits.clientCloseMs, // ws has it, its types do not
-      handleProtocols: () => false, // by default ws would agree to any protocol that a client offers
+      handleProtocols: chosenProtocol,
       perMessageDeflate: false, // a client could make us unpack far more than it sends
     };
     this.#sockets = new WebSocketServer(options);
@@ -131,6 +138,12 @@ export class Upgrades {
     // The socket has gone, or its handshake was wrong and ws has answered: nobody knows the sandbox.
     if (!isOpen && isOwner) sandbox.request({ kind: "kill" });
   }
+}
+
+/** The best of ours that a client offers; by default ws would agree to anything. */
+function chosenProtocol(offered: ReadonlySet<string>): string | false {
+  const { binary, json } = subprotocols;
+  return [binary, json].find((protocol) => offered.has(protocol)) ?? false;
 }
 
 const createPath = /^\/api\/v3\/sandboxes\/create$/;

@@ -1,4 +1,14 @@
-import { closeCode, keepAlive, limits, RpcIncoming, type ThrownError } from "@skerry/protocol";
+import {
+  closeCode,
+  decodeBinary,
+  encodeStreamCredit,
+  FrameError,
+  keepAlive,
+  limits,
+  RpcIncoming,
+  subprotocols,
+  type ThrownError,
+} from "@skerry/protocol";
 import type { Logger } from "pino";
 import type { RawData, WebSocket } from "ws";
 
@@ -16,7 +26,7 @@ import { Intake } from "./intake.ts";
 import { handleNotification } from "./notifications.ts";
 import { Outbox } from "./outbox.ts";
 import { Processes } from "./processes.ts";
-import { IncomingStreams } from "./streams/incoming.ts";
+import { IncomingStreams, type CancelStream, type GrantCredit } from "./streams/incoming.ts";
 import { OutgoingStreams } from "./streams/outgoing.ts";
 
 /** Who is connected to what. */
@@ -43,6 +53,7 @@ export class Connection implements SandboxClient {
   readonly #heartbeat: Heartbeat;
   readonly #intake: Intake;
   readonly #calls: Calls;
+  readonly #isBinary: boolean;
   readonly #incoming: IncomingStreams;
   readonly #outgoing: OutgoingStreams;
   readonly #processes: Processes;
@@ -75,8 +86,12 @@ export class Connection implements SandboxClient {
       isPaused ? this.#heartbeat.pause() : this.#heartbeat.resume(),
     );
     this.#calls = new Calls(this.#intake);
-    this.#incoming = new IncomingStreams(this.#intake, (id, reason) => this.#cancel(id, reason));
-    this.#outgoing = new OutgoingStreams(this.#outbox);
+    this.#isBinary = socket.protocol === subprotocols.binary;
+    const grant: GrantCredit = (id, bytes) =>
+      this.#outbox.sendBinary(encodeStreamCredit(id, bytes));
+    const cancel: CancelStream = (id, reason) => this.#cancel(id, reason);
+    this.#incoming = new IncomingStreams(this.#intake, cancel, this.#isBinary ? grant : undefined);
+    this.#outgoing = new OutgoingStreams(this.#outbox, this.#isBinary);
     const record = sandbox.record.bind(sandbox);
     this.#processes = new Processes({ guest: sandbox.guest, clock, record });
     this.#handles = new FileHandles(sandbox.guest);
@@ -111,7 +126,7 @@ export class Connection implements SandboxClient {
 
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#cutOff !== null) return; // the socket is closing
-    if (isBinary) return this.#close(closeCode.invalidJson, "Binary messages mean nothing here");
+    if (isBinary) return this.#onBinary(data);
     const text = textOf(data);
     if (text === keepAlive.ping) return this.#outbox.send(keepAlive.pong);
     let value: unknown;
@@ -129,6 +144,20 @@ export class Connection implements SandboxClient {
       return;
     }
     this.#dispatcher.dispatch(id ?? null, method, params, text.length);
+  }
+
+  #onBinary(data: RawData): void {
+    if (!this.#isBinary) {
+      return this.#close(closeCode.invalidJson, "Binary messages mean nothing here");
+    }
+    try {
+      const message = decodeBinary(bytesOf(data));
+      if (message.kind === "data") this.#incoming.receive(message.streamId, message.bytes);
+      else this.#outgoing.grant(message.streamId, message.credit);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#close(closeCode.invalidJsonRpc, error.message);
+    }
   }
 
   #cancel(streamId: number, reason: ThrownError): void {
@@ -168,6 +197,13 @@ export class Connection implements SandboxClient {
     log.info({ code, isOwner, durationMs: clock.now() - this.#openedAtMs }, "connection closed");
     if (isOwner) sandbox.request({ kind: "owner-lost", silent: this.#isSilent });
   }
+}
+
+function bytesOf(data: RawData): Uint8Array<ArrayBuffer> {
+  const bytes = Array.isArray(data) ? Buffer.concat(data) : data;
+  return bytes instanceof ArrayBuffer
+    ? new Uint8Array(bytes)
+    : new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length); // of ws, never shared
 }
 
 function textOf(data: RawData): string {

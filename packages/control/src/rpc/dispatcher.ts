@@ -5,7 +5,7 @@ import {
   type Guest,
   type RpcId,
   type SandboxParams,
-  type ServedMethodName,
+  type SandboxMethodName,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
 
@@ -70,14 +70,14 @@ export class Dispatcher {
   }
 
   /** Never rejects: whatever happens is the answer. */
-  async #run<M extends ServedMethodName>(call: Call, method: M, params: unknown): Promise<void> {
+  async #run<M extends SandboxMethodName>(call: Call, method: M, params: unknown): Promise<void> {
     const { calls, outbox } = this.#options;
     const answer = await this.#answer(call, method, params);
     if (call.id !== null) await outbox.answer(answer);
     calls.end(call);
   }
 
-  async #answer<M extends ServedMethodName>(
+  async #answer<M extends SandboxMethodName>(
     call: Call,
     method: M,
     params: unknown,
@@ -92,7 +92,7 @@ export class Dispatcher {
     }
   }
 
-  #parse<M extends ServedMethodName>(method: M, params: unknown): SandboxParams<M> {
+  #parse<M extends SandboxMethodName>(method: M, params: unknown): SandboxParams<M> {
     const parsed = sandboxMethods[method].params.safeParse(params ?? {});
     if (parsed.success) return parsed.data as SandboxParams<M>; // of the schema of M
     this.#abandonStreams(params);
@@ -130,7 +130,7 @@ const streamFields: ReadonlySet<string> = new Set([
   "bodyStreamId",
 ]);
 
-function isMethod(method: string): method is ServedMethodName {
+function isMethod(method: string): method is SandboxMethodName {
   return Object.hasOwn(handlers, method);
 }
 

@@ -68,6 +68,17 @@ export function tooMuch(code: string, message: string): CallFailure {
   return rpcFailure(rpcErrors.SERVER_ERROR, message, { code });
 }
 
+/** Bytes of a kept process that the client wants are not there, or the process is not kept. */
+export function outputLost(): CallFailure {
+  const message = "The output of this process from there on is not kept (any more).";
+  return rpcFailure(rpcErrors.SERVER_ERROR, message, { code: "OUTPUT_LOST" });
+}
+
+/** What the reader of a kept process gets when another socket goes on reading. */
+export function takenOver(): CallFailure {
+  return throwing("Error", "Another connection has taken over the output.", "OUTPUT_TAKEN_OVER");
+}
+
 /** The machine has ended under the call. */
 export function sandboxEnded(reason: string): CallFailure {
   const message = `${rpcErrors.ISOLATE_INTERNAL_ERROR.message}: ${reason}`;

@@ -7,6 +7,7 @@ import {
   type SpawnParams,
 } from "@skerry/protocol";
 
+import { invalidParams } from "./failures.ts";
 import type { CallContext } from "./handlers/handler.ts";
 import type { IncomingStream } from "./streams/incoming-stream.ts";
 import type { IncomingStreams } from "./streams/incoming.ts";
@@ -16,6 +17,8 @@ export interface LaunchOptions {
   readonly stdinStreamId: number | undefined;
   readonly stdout: SpawnParams["stdout"];
   readonly stderr: SpawnParams["stderr"];
+  /** Holds the output until the client has taken it, for another socket to go on with. */
+  readonly keep?: boolean | undefined;
 }
 
 /** For the event log. */
@@ -41,22 +44,29 @@ export async function launch(
   start: (stdin: SpawnParams["stdin"]) => Promise<GuestProcess>,
   { incoming, outgoing, processes }: CallContext,
 ): Promise<Launched> {
-  const { stdinStreamId } = options;
+  const { stdinStreamId, keep = false } = options;
+  if (keep && !outgoing.canKeep) {
+    throw invalidParams([{ path: ["keep"], message: "needs the subprotocol skerry.v1" }]);
+  }
   outgoing.ensureRoom(2);
   const input = stdinStreamId === undefined ? null : incoming.claim(stdinStreamId);
   const child = await startOrRelease(start, input, incoming);
-  const known = processes.add(child, about);
+  const wanted = { stdout: options.stdout === "piped", stderr: options.stderr === "piped" };
+  const { known, kept } = processes.add(child, about, keep ? wanted : null);
   if (input !== null && child.stdin !== null) void feed(child, child.stdin, input, incoming);
-  const open = (output: ByteStream | null, wanted: SpawnParams["stdout"]): number | null => {
+  const open = (name: "stdout" | "stderr"): number | null => {
+    const output = child[name];
     if (output === null) return null;
-    if (wanted === "piped") return outgoing.open(output, { ready: known });
+    const held = kept?.[name] ?? undefined;
+    if (held !== undefined) return outgoing.open(held.read(0), { ready: known, kept: held });
+    if (wanted[name]) return outgoing.open(output, { ready: known });
     void discard(output); // a process that was started before anybody knew what was wanted of it
     return null;
   };
   const answer = {
     pid: child.pid,
-    stdoutStreamId: open(child.stdout, options.stdout),
-    stderrStreamId: open(child.stderr, options.stderr),
+    stdoutStreamId: open("stdout"),
+    stderrStreamId: open("stderr"),
   };
   return { child, answer };
 }

@@ -50,7 +50,7 @@ suite("an outbox", () => {
     const bytes = limits.clientBacklogBytesMax;
     const grants = [1, 2, 3].map(() => outbox.reserve(bytes));
     assert.deepEqual(await settled(grants), [true, false, false]);
-    outbox.sendReserved(Buffer.alloc(1), bytes);
+    outbox.sendReserved(Buffer.alloc(1), bytes, false);
     assert.deepEqual(await settled(grants), [true, false, false]);
     socket.flush();
     assert.deepEqual(await settled(grants), [true, true, false]);
@@ -62,7 +62,7 @@ suite("an outbox", () => {
     const { socket, outbox } = open();
     await outbox.reserve(limits.clientBacklogBytesMax);
     const waiting = outbox.reserve(limits.clientBacklogBytesMax);
-    outbox.sendReserved(Buffer.alloc(1), limits.clientBacklogBytesMax);
+    outbox.sendReserved(Buffer.alloc(1), limits.clientBacklogBytesMax, false);
     socket.flush();
     await waiting;
     assert.deepEqual(await settled([outbox.reserve(1)]), [false]);
@@ -100,7 +100,7 @@ suite("an outbox", () => {
     const { socket, outbox } = open();
     await outbox.reserve(limits.clientBacklogBytesMax);
     const waiting = [1, 2].map(() => outbox.reserve(1));
-    outbox.sendReserved(Buffer.alloc(1), limits.clientBacklogBytesMax);
+    outbox.sendReserved(Buffer.alloc(1), limits.clientBacklogBytesMax, false);
     socket.flush(1, new Error("closed"));
     assert.deepEqual(await settled(waiting), [true, true]);
   });

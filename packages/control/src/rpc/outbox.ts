@@ -4,7 +4,7 @@ import { limits } from "@skerry/protocol";
 export interface OutgoingSocket {
   readonly bufferedAmount: number;
   send(
-    message: string | Buffer,
+    message: string | Uint8Array,
     options: { readonly binary: boolean },
     sent: (error?: Error) => void,
   ): void;
@@ -68,8 +68,14 @@ export class Outbox {
   }
 
   /** Sends a message for which {@link reserve} was granted `bytes`. */
-  sendReserved(message: Buffer, bytes: number): void {
-    this.#send(message, () => this.#release(bytes));
+  sendReserved(message: Uint8Array, bytes: number, isBinary: boolean): void {
+    this.#send(message, isBinary, () => this.#release(bytes));
+  }
+
+  /** Sends a binary notification, such as the credit of a stream. */
+  sendBinary(message: Uint8Array): void {
+    this.#bytes += message.length;
+    this.#send(message, true, () => this.#release(message.length));
   }
 
   /** Gives back a reservation that is not used. */
@@ -79,15 +85,15 @@ export class Outbox {
 
   #write(text: string, bytes: number, flushed: () => void): void {
     this.#bytes += bytes;
-    this.#send(text, () => {
+    this.#send(text, false, () => {
       this.#release(bytes);
       flushed();
     });
   }
 
-  #send(message: string | Buffer, flushed: () => void): void {
+  #send(message: string | Uint8Array, isBinary: boolean, flushed: () => void): void {
     let isWaiting = false;
-    this.#socket.send(message, { binary: false }, (error) => {
+    this.#socket.send(message, { binary: isBinary }, (error) => {
       // What had to wait for room in the kernel's buffers left because the client has taken some.
       if (isWaiting && !error) this.#events.onTaken();
       flushed();

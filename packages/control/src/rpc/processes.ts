@@ -2,6 +2,7 @@ import { limits, type Exit, type Guest, type GuestProcess } from "@skerry/protoc
 
 import type { Clock } from "../clock.ts";
 import type { EventKind } from "../store/store.ts";
+import { keptProcessesOf, type KeptProcess, type Wanted } from "./kept/kept-processes.ts";
 import { untilAborted } from "./lane.ts";
 
 /** What the processes of a connection need of their sandbox. */
@@ -22,6 +23,17 @@ interface Started {
   isEnded: boolean;
 }
 
+/** What there is to know of a process that was just added. */
+export interface Added {
+  /**
+   * When its output may be sent: a client that gets output in the same breath as the answer to `spawn`
+   * may not have a place for it yet (the Python one throws it away). It says that it knows the process
+   * by waiting for it.
+   */
+  readonly known: Promise<void>;
+  readonly kept: KeptProcess | null;
+}
+
 /** The processes that one connection has started. They outlive the connection. */
 export class Processes {
   readonly #options: ProcessesOptions;
@@ -36,15 +48,14 @@ export class Processes {
   /**
    * Takes charge of a process that was just started.
    *
-   * @returns when its output may be sent: a client that gets output in the same breath as the answer
-   * to `spawn` may not have a place for it yet (the Python one throws it away). It says that it
-   * knows the process by waiting for it.
+   * @param keep Which of its outputs to keep when the client is gone, or null.
    */
   add(
     child: GuestProcess,
     about: { readonly command: string; readonly args: readonly string[] },
-  ): Promise<void> {
-    const { clock, record } = this.#options;
+    keep: Wanted | null,
+  ): Added {
+    const { clock, record, guest } = this.#options;
     const known = Promise.withResolvers<void>();
     const left = Promise.withResolvers<never>();
     left.promise.catch(() => {}); // those who race it have the rejection too
@@ -53,9 +64,15 @@ export class Processes {
     const timer = clock.setTimer(limits.outputHoldMs, () => this.#know(started));
     void known.promise.then(() => timer[Symbol.dispose]());
     record("command-started", { pid: child.pid, ...about });
+    const kept = keep === null ? null : keptProcessesOf(guest).add(child, keep, this);
     void this.#follow(started);
     if (this.#isDetached) this.detachAll(); // the client left while the process started
-    return known.promise;
+    return { known: known.promise, kept };
+  }
+
+  /** Takes up the output of a process that another connection has started. @throws {CallFailure} */
+  attach(pid: number): KeptProcess {
+    return keptProcessesOf(this.#options.guest).attach(pid, this);
   }
 
   /** How the process ended, when it has; of any process of the sandbox. @throws {GuestError} */
@@ -68,12 +85,17 @@ export class Processes {
 
   /** The client is gone: the processes go on, and nobody reads what they write. */
   detachAll(): void {
+    const { guest, clock } = this.#options;
+    const kept = keptProcessesOf(guest);
     this.#isDetached = true;
     for (const started of this.#started.values()) {
-      started.left.reject(new Error("the client has disconnected"));
-      if (!started.isEnded) started.child.detach();
+      if (!kept.has(started.child)) {
+        started.left.reject(new Error("the client has disconnected"));
+        if (!started.isEnded) started.child.detach();
+      }
       this.#know(started);
     }
+    kept.leave(this, clock);
   }
 
   #know(started: Started): void {

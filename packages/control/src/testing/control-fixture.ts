@@ -4,7 +4,7 @@ import { openControl, type Control, type ControlOptions } from "../control.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import type { Store } from "../store/store.ts";
 import { FakeHost } from "./fake-host.ts";
-import { RpcClient } from "./rpc-client.ts";
+import { RpcClient, type SocketOptions } from "./rpc-client.ts";
 
 /** A control plane over fake machines on a free port, and what a test wants of it. */
 export interface Fixture extends AsyncDisposable {
@@ -19,10 +19,10 @@ export interface Fixture extends AsyncDisposable {
   create(
     config?: unknown,
     headers?: Readonly<Record<string, string>>,
-    options?: { readonly autoPong?: boolean },
+    options?: SocketOptions,
   ): Promise<RpcClient>;
   /** Opens another socket of a sandbox. */
-  connect(id: string, options?: { readonly autoPong?: boolean }): Promise<RpcClient>;
+  connect(id: string, options?: SocketOptions): Promise<RpcClient>;
   /** Sends an HTTP request with the token. */
   fetch(
     path: string,

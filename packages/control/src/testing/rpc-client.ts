@@ -1,7 +1,12 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 
-import type { SandboxInput, SandboxMethodName } from "@skerry/protocol";
+import {
+  decodeBinary,
+  encodeStreamCredit,
+  type SandboxInput,
+  type SandboxMethodName,
+} from "@skerry/protocol";
 import { WebSocket } from "ws";
 
 /** A message of the server, as it came. */
@@ -31,6 +36,13 @@ export class Refused extends Error {
   }
 }
 
+/** How a test's client opens its socket. */
+export interface SocketOptions {
+  readonly autoPong?: boolean;
+  /** Subprotocols to offer. */
+  readonly protocols?: readonly string[];
+}
+
 /** A client of the sandbox socket that shows everything and hides nothing. */
 export class RpcClient implements AsyncDisposable {
   readonly socket: WebSocket;
@@ -50,9 +62,8 @@ export class RpcClient implements AsyncDisposable {
       code: Number(code),
       reason: String(reason),
     }));
-    socket.on("message", (data: Buffer) => {
-      const text = data.toString();
-      this.messages.push(text === "pong" ? { method: "pong" } : (JSON.parse(text) as RpcMessage));
+    socket.on("message", (data: Buffer<ArrayBuffer>, isBinary: boolean) => {
+      this.messages.push(isBinary ? messageOfBinary(data) : messageOfText(data.toString()));
       this.#changed();
     });
     socket.on("close", () => this.#changed());
@@ -62,9 +73,10 @@ export class RpcClient implements AsyncDisposable {
   static async open(
     url: string,
     headers: Readonly<Record<string, string>>,
-    options: { readonly autoPong?: boolean } = {},
+    { protocols = [], ...options }: SocketOptions = {},
   ): Promise<RpcClient> {
-    const socket = new WebSocket(url, { headers, maxPayload: 256 * 1_048_576, ...options });
+    const settings = { headers, maxPayload: 256 * 1_048_576, ...options };
+    const socket = new WebSocket(url, [...protocols], settings);
     const { promise, resolve, reject } = Promise.withResolvers<RpcClient>();
     socket.once("error", reject);
     socket.once("upgrade", (response) => resolve(new RpcClient(socket, response.headers)));
@@ -130,6 +142,20 @@ export class RpcClient implements AsyncDisposable {
     this.notify("$sandbox.stream.enqueue", { streamId, data });
   }
 
+  /** Says, in `skerry.v1`, that so many bytes of a stream are taken. */
+  grant(streamId: number, bytes: number): void {
+    this.socket.send(encodeStreamCredit(streamId, bytes));
+  }
+
+  /** What has come of a stream of the server. */
+  received(streamId: unknown): Buffer {
+    return Buffer.concat(
+      this.messages
+        .filter(isOf(streamId, "enqueue"))
+        .map(({ params }) => Buffer.from(String(params?.["data"]), "base64")),
+    );
+  }
+
   /** The first message that fits, of those that came and those that come. */
   async next(fits: (message: RpcMessage) => boolean): Promise<RpcMessage> {
     for (let at = 0; ;) {
@@ -148,11 +174,7 @@ export class RpcClient implements AsyncDisposable {
   /** All bytes of a stream of the server, once it has ended. */
   async output(streamId: unknown): Promise<Buffer> {
     await this.next(isOf(streamId, "end"));
-    return Buffer.concat(
-      this.messages
-        .filter(isOf(streamId, "enqueue"))
-        .map(({ params }) => Buffer.from(String(params?.["data"]), "base64")),
-    );
+    return this.received(streamId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,6 +187,21 @@ export class RpcClient implements AsyncDisposable {
     this.#wake = Promise.withResolvers<void>();
     resolve();
   }
+}
+
+function messageOfText(text: string): RpcMessage {
+  return text === "pong" ? { method: "pong" } : (JSON.parse(text) as RpcMessage);
+}
+
+/** Bytes look the same, whichever way they came. */
+function messageOfBinary(data: Buffer<ArrayBuffer>): RpcMessage {
+  const message = decodeBinary(data);
+  const { streamId } = message;
+  if (message.kind === "credit") {
+    return { method: "credit", params: { streamId, credit: message.credit } };
+  }
+  const bytes = Buffer.from(message.bytes).toString("base64");
+  return { method: "$sandbox.stream.enqueue", params: { streamId, data: bytes } };
 }
 
 /** Whether a message is this notification about this stream. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
+import { subprotocols } from "@skerry/protocol";
 import { WebSocketServer, type WebSocket } from "ws";
 
 /** What a call is answered with: `{ok}`, `{error}`, or what a broken server would send. */
@@ -78,7 +79,10 @@ export class FakeServer implements AsyncDisposable {
   /** Whether pings are answered. */
   isAlive = true;
   readonly #http: Server;
-  readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  readonly #sockets = new WebSocketServer({
+    ...{ noServer: true, perMessageDeflate: false },
+    handleProtocols: (offered) => (offered.has(subprotocols.json) ? subprotocols.json : false),
+  });
   #nextClient = Promise.withResolvers<FakeClient>();
 
   private constructor() {

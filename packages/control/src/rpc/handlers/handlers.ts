@@ -1,4 +1,4 @@
-import type { ServedMethodName } from "@skerry/protocol";
+import type { SandboxMethodName } from "@skerry/protocol";
 
 import { denoReplHandlers } from "./deno-repl.ts";
 import { denoRunHandlers } from "./deno-run.ts";
@@ -12,7 +12,7 @@ import type { Handlers } from "./handler.ts";
 import { processHandlers } from "./processes.ts";
 
 /** Every method of the sandbox socket. */
-export const handlers: Handlers<ServedMethodName> = {
+export const handlers: Handlers<SandboxMethodName> = {
   ...fileContentHandlers,
   ...fileHandlers,
   ...fileHandleHandlers,

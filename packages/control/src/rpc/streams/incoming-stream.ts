@@ -1,9 +1,9 @@
-import { limits, type ThrownError } from "@skerry/protocol";
+import { limits, StreamAllowance, type ThrownError } from "@skerry/protocol";
 
 import type { IntakeSource } from "../intake.ts";
 
 /** Told when the reader of a stream takes bytes. */
-export type OnTaken = (stream: IncomingStream) => void;
+export type OnTaken = (stream: IncomingStream, bytes: number) => void;
 
 /**
  * Bytes from the client on their way to the guest: a queue between the socket, which fills it, and
@@ -12,6 +12,8 @@ export type OnTaken = (stream: IncomingStream) => void;
 export class IncomingStream implements IntakeSource {
   readonly name: string;
   readonly id: number;
+  /** Of a `skerry.v1` client: what it may send. */
+  readonly allowance = new StreamAllowance();
   readonly #onTaken: OnTaken;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
@@ -81,7 +83,7 @@ export class IncomingStream implements IntakeSource {
       if (chunk !== undefined) {
         for (const piece of pieces(chunk)) {
           this.#bytes = Math.max(0, this.#bytes - piece.length);
-          this.#onTaken(this);
+          this.#onTaken(this, piece.length);
           yield piece;
         }
       } else if (this.#end !== null) {

@@ -7,6 +7,9 @@ import { IncomingStream } from "./incoming-stream.ts";
 /** Tells the client that nobody wants the rest of one of its streams. */
 export type CancelStream = (streamId: number, reason: ThrownError) => void;
 
+/** Tells the client that a stream has room for so many bytes more. */
+export type GrantCredit = (streamId: number, bytes: number) => void;
+
 /**
  * The streams that one client sends: stdin of processes, content of files. A stream may begin before
  * the call that names it. One with a slow reader pauses the socket; one that nobody reads, or whose
@@ -18,11 +21,14 @@ export class IncomingStreams {
   readonly #retired = new Map<number, ThrownError>();
   readonly #intake: Intake;
   readonly #cancel: CancelStream;
+  readonly #grant: GrantCredit | undefined;
   #closed: ThrownError | null = null;
 
-  constructor(intake: Intake, cancel: CancelStream) {
+  /** @param grant For a client that speaks `skerry.v1`: tells it of room for more. */
+  constructor(intake: Intake, cancel: CancelStream, grant?: GrantCredit) {
     this.#intake = intake;
     this.#cancel = cancel;
+    this.#grant = grant;
   }
 
   /** `$sandbox.stream.start` */
@@ -33,6 +39,12 @@ export class IncomingStreams {
       return;
     }
     this.#add(id);
+  }
+
+  /** DATA of `skerry.v1`. @throws {FrameError} when there is more than the client may send. */
+  receive(id: number, chunk: Uint8Array): void {
+    this.#streams.get(id)?.allowance.arrived(chunk.length);
+    this.enqueue(id, chunk);
   }
 
   /** `$sandbox.stream.enqueue`; bytes of a stream that is over are thrown away. */
@@ -121,7 +133,7 @@ export class IncomingStreams {
   }
 
   #add(id: number): IncomingStream {
-    const stream = new IncomingStream(id, (taken) => this.#onTaken(taken));
+    const stream = new IncomingStream(id, (taken, bytes) => this.#onTaken(taken, bytes));
     if (this.#closed !== null) stream.finish(this.#closed);
     this.#streams.set(id, stream);
     return stream;
@@ -134,7 +146,9 @@ export class IncomingStreams {
     this.#cancel(id, reason);
   }
 
-  #onTaken(stream: IncomingStream): void {
+  #onTaken(stream: IncomingStream, bytes: number): void {
+    const credit = this.#grant === undefined ? 0 : stream.allowance.taken(bytes);
+    if (credit > 0) this.#grant?.(stream.id, credit);
     if (stream.bytes <= limits.inputBacklogBytesMax) this.#intake.release(stream);
     else this.#intake.progressed(stream);
   }

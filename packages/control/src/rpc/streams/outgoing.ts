@@ -1,8 +1,17 @@
 import { randomInt } from "node:crypto";
 
-import { GuestError, limits, SandboxError, thrown, type ByteStream } from "@skerry/protocol";
+import {
+  encodeStreamData,
+  GuestError,
+  limits,
+  SandboxError,
+  StreamCredit,
+  thrown,
+  type ByteStream,
+} from "@skerry/protocol";
 
 import { failureOf, tooMuch } from "../failures.ts";
+import type { KeptOutput } from "../kept/kept-output.ts";
 import type { Outbox } from "../outbox.ts";
 
 /**
@@ -17,11 +26,16 @@ export interface StreamOptions {
   readonly ready?: Promise<void>;
   /** Ends what makes the bytes, when nobody wants them any more. */
   readonly stop?: (() => void) | undefined;
+  /** Where the bytes are held until the client has taken them. */
+  readonly kept?: KeptOutput | undefined;
 }
 
 interface OpenStream {
   readonly iterator: AsyncIterator<Uint8Array>;
+  /** Of a `skerry.v1` client. */
+  readonly credit: StreamCredit | null;
   readonly stop: (() => void) | undefined;
+  readonly kept: KeptOutput | undefined;
 }
 
 /**
@@ -30,12 +44,22 @@ interface OpenStream {
  */
 export class OutgoingStreams {
   readonly #outbox: Outbox;
+  readonly #isBinary: boolean;
   readonly #open = new Map<number, OpenStream>();
   readonly #unwanted = new Set<number>();
+  /** Sent whole, and not taken whole. */
+  readonly #untaken = new Map<number, KeptOutput>();
   #isClosed = false;
 
-  constructor(outbox: Outbox) {
+  /** @param isBinary Whether the client speaks `skerry.v1`. */
+  constructor(outbox: Outbox, isBinary = false) {
     this.#outbox = outbox;
+    this.#isBinary = isBinary;
+  }
+
+  /** Whether the client says what it has taken, so that bytes can be kept for it. */
+  get canKeep(): boolean {
+    return this.#isBinary;
   }
 
   /** @throws {CallFailure} when `count` more streams would be too many. */
@@ -49,16 +73,17 @@ export class OutgoingStreams {
    *
    * @returns the stream's id.
    */
-  open(source: ByteStream, { ready = Promise.resolve(), stop }: StreamOptions = {}): number {
+  open(source: ByteStream, { ready = Promise.resolve(), stop, kept }: StreamOptions = {}): number {
     const id = ++lastStreamId;
-    const stream = { iterator: source[Symbol.asyncIterator](), stop };
+    const credit = this.#isBinary ? new StreamCredit() : null;
+    const stream = { iterator: source[Symbol.asyncIterator](), stop, credit, kept };
     if (this.#isClosed) {
       stopEarly(stream);
       return id;
     }
     this.#open.set(id, stream);
     this.#notify("start", id);
-    void this.#pump(id, stream.iterator, ready);
+    void this.#pump(id, stream, ready);
     return id;
   }
 
@@ -70,7 +95,18 @@ export class OutgoingStreams {
     const stream = this.#open.get(id);
     if (stream === undefined) return;
     this.#unwanted.add(id);
+    stream.credit?.release();
     stream.stop?.();
+    stream.kept?.letGo();
+  }
+
+  /** The client has taken some of a stream, and has room for as much again. */
+  grant(id: number, bytes: number): void {
+    const stream = this.#open.get(id);
+    stream?.credit?.grant(bytes);
+    const kept = stream?.kept ?? this.#untaken.get(id);
+    kept?.taken(bytes);
+    if (kept?.isDone === true) this.#untaken.delete(id);
   }
 
   /** The client is gone, for streams that are opened later too. */
@@ -78,21 +114,19 @@ export class OutgoingStreams {
     this.#isClosed = true;
     for (const stream of this.#open.values()) stopEarly(stream);
     this.#open.clear();
+    this.#untaken.clear();
   }
 
   /** Never rejects: how the stream ends is the client's to know. */
-  async #pump(
-    id: number,
-    iterator: AsyncIterator<Uint8Array>,
-    ready: Promise<void>,
-  ): Promise<void> {
+  async #pump(id: number, { iterator, credit }: OpenStream, ready: Promise<void>): Promise<void> {
     try {
       await ready;
       for (;;) {
         const next = await iterator.next();
         if (!this.#open.has(id)) return;
         if (next.done === true) break;
-        await this.#send(id, next.value);
+        if (credit === null) await this.#sendText(id, next.value);
+        else await this.#sendBinary(id, next.value, credit);
       }
       this.#finish("end", id);
     } catch (error) {
@@ -101,11 +135,27 @@ export class OutgoingStreams {
   }
 
   #finish(kind: "end" | "error", id: number, error?: object): void {
+    const kept = this.#open.get(id)?.kept;
     if (!this.#open.delete(id) || this.#unwanted.delete(id)) return;
+    if (kept?.isDone === false) this.#untaken.set(id, kept);
     this.#notify(kind, id, error);
   }
 
-  async #send(id: number, chunk: Uint8Array): Promise<void> {
+  async #sendBinary(id: number, chunk: Uint8Array, credit: StreamCredit): Promise<void> {
+    const most = limits.binaryChunkBytesMax;
+    for (let at = 0; at < chunk.length; at += most) {
+      const piece = chunk.subarray(at, at + most);
+      await credit.take(piece.length);
+      if (!this.#open.has(id) || this.#unwanted.has(id)) return;
+      await this.#outbox.reserve(piece.length);
+      if (!this.#open.has(id) || this.#unwanted.has(id)) {
+        return this.#outbox.giveBack(piece.length);
+      }
+      this.#outbox.sendReserved(encodeStreamData(id, piece), piece.length, true);
+    }
+  }
+
+  async #sendText(id: number, chunk: Uint8Array): Promise<void> {
     const most = limits.streamChunkBytesMax;
     for (let at = 0; at < chunk.length; at += most) {
       if (this.#unwanted.has(id)) return;
@@ -114,7 +164,7 @@ export class OutgoingStreams {
       if (!this.#open.has(id) || this.#unwanted.has(id)) {
         return this.#outbox.giveBack(message.length);
       }
-      this.#outbox.sendReserved(message, message.length);
+      this.#outbox.sendReserved(message, message.length, false);
     }
   }
 
@@ -144,7 +194,8 @@ function streamError(error: unknown): object {
 }
 
 /** Tells the source to stop. It may still wait for bytes that never come, so nobody waits for it. */
-function stopEarly({ iterator, stop }: OpenStream): void {
+function stopEarly({ iterator, stop, credit }: OpenStream): void {
+  credit?.release();
   stop?.();
   void iterator.return?.().catch(() => {
     // The stream is unwanted: how its end went changes nothing for anybody.
