@@ -105,7 +105,11 @@ export class StreamAllowance {
   /** The reader has taken bytes. @returns what to grant now, which is 0 until it is worth a message. */
   taken(bytes: number): number {
     this.#taken += bytes;
-    if (this.#taken < limits.streamWindowBytes / 4) return 0;
+    return this.#taken < limits.streamWindowBytes / 4 ? 0 : this.rest();
+  }
+
+  /** What was taken and not granted yet; to be granted now. */
+  rest(): number {
     const credit = this.#taken;
     this.#taken = 0;
     this.#promised += credit;

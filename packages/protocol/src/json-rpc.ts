@@ -23,6 +23,8 @@ export const closeCode = {
   goingAway: 1001,
   messageTooBig: 1009,
   internal: 1011,
+  /** The server starts again, and the sandbox goes on: the client may come back. */
+  serviceRestart: 1012,
   tryAgainLater: 1013,
   invalidJson: 4000,
   invalidJsonRpc: 4001,

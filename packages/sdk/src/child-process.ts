@@ -33,6 +33,8 @@ export interface ChildStreams {
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   readonly copies: readonly Promise<void>[];
+  /** Whether the process can be found again over another connection. */
+  readonly isKept: boolean;
 }
 
 /** A process in a sandbox. Disposing of it kills it and waits for its end. */
@@ -60,7 +62,10 @@ export class ChildProcess extends EventTarget implements AsyncDisposable {
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
     this.#copies = streams.copies;
-    this.status = rpc.call("processWait", { pid }).then(statusOf);
+    const wait = streams.isKept
+      ? rpc.callAgain("processWait", { pid })
+      : rpc.call("processWait", { pid });
+    this.status = wait.then(statusOf);
     this.status.catch(() => {}); // whoever awaits it gets it; it may be that nobody does
   }
 

@@ -47,7 +47,9 @@ export class DenoProcess extends ChildProcess {
   constructor(rpc: Rpc, pid: number, streams: ChildStreams) {
     super(rpc, pid, streams);
     this.#rpc = rpc;
-    this.httpReady = rpc.call("denoHttpWait", { pid });
+    this.httpReady = streams.isKept
+      ? rpc.callAgain("denoHttpWait", { pid })
+      : rpc.call("denoHttpWait", { pid });
     this.httpReady.catch(() => {}); // nobody needs to ask
   }
 

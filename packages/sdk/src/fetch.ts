@@ -24,6 +24,7 @@ export async function fetchFrom(
 ): Promise<Response> {
   signal?.throwIfAborted();
   const request = new Request(url, { ...options, duplex: "half" } as RequestInit);
+  await rpc.ready();
   const upload = request.body === null ? undefined : rpc.streams.upload(request.body);
   const answer = await rpc.callAbortable(
     "fetch",

@@ -312,6 +312,7 @@ export class SandboxFiles {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     signal?.throwIfAborted();
+    await this.#rpc.ready();
     const upload = this.#rpc.streams.upload(source);
     let reason: unknown;
     try {

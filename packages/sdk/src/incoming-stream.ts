@@ -51,6 +51,11 @@ export class IncomingStream {
     return this.#finish !== undefined;
   }
 
+  /** Whether all that has come was read. */
+  get isDrained(): boolean {
+    return this.#chunks.length === 0;
+  }
+
   /** Whether its reader wants no more. */
   get isCancelled(): boolean {
     return this.#isCancelled;

@@ -5,6 +5,7 @@ import fc from "fast-check";
 
 import { Connection } from "./connection.ts";
 import { ConnectionError, OperationError, RpcError } from "./errors.ts";
+import { Line } from "./line.ts";
 import { Rpc } from "./rpc.ts";
 import { FakeServer, ok, type FakeClient, type Handlers } from "./testing/fake-server.ts";
 
@@ -19,7 +20,7 @@ async function wire(handlers: Handlers = {}): Promise<Wired> {
   const accepted = server.nextClient();
   const url = new URL(server.options.endpoint.replace("http", "ws"));
   const connection = new Connection({ url, headers: {} });
-  const rpc = new Rpc(connection);
+  const rpc = new Rpc(new Line(connection));
   await connection.opened();
   const dispose = async (): Promise<void> => {
     await connection.close();

@@ -9,7 +9,8 @@ import {
 } from "@skerry/protocol";
 
 import type { Connection } from "./connection.ts";
-import { OperationError, RpcError } from "./errors.ts";
+import { ConnectionError, OperationError, RpcError } from "./errors.ts";
+import type { Line } from "./line.ts";
 import { Streams } from "./streams.ts";
 
 interface Pending {
@@ -20,32 +21,47 @@ interface Pending {
 /** Methods that can be told to stop by an id that the call carries. */
 type AbortableMethod = "readFile" | "readTextFile" | "writeFile" | "writeTextFile" | "fetch";
 
+/** Methods that wait for something. */
+type WaitingMethod = "processWait" | "denoHttpWait";
+/** Methods that may be called again as often as one likes. */
+type RepeatableMethod = WaitingMethod | "processAttach";
+
 /** Calls the methods of a sandbox, and keeps its streams. */
 export class Rpc {
-  readonly streams: Streams;
   /** Is called for notifications that are not about streams; throws when one makes no sense. */
   onNotification: (method: string, params: unknown) => void = () => {};
-  readonly #connection: Connection;
+  readonly #line: Line;
   readonly #pending = new Map<number, Pending>();
+  #streams: Streams;
   #nextId = 0;
   #nextAbortId = 0;
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
-    this.streams = new Streams(connection);
-    connection.onMessage = (text) => this.#receive(text);
-    connection.onBinary = (message) => {
-      try {
-        this.streams.receiveBinary(message);
-      } catch {
-        void connection.close(closeCode.invalidJsonRpc, "Invalid message");
-      }
+  constructor(line: Line) {
+    this.#line = line;
+    this.#streams = this.#listen(line.connection);
+    line.onConnection = (connection) => {
+      this.#streams = this.#listen(connection);
     };
-    connection.onEnd = (error) => {
+    line.onLost = (error) => {
       for (const { reject } of this.#pending.values()) reject(error);
       this.#pending.clear();
-      this.streams.end(error);
+      this.#streams.end(error);
     };
+  }
+
+  /** Those of the present connection. */
+  get streams(): Streams {
+    return this.#streams;
+  }
+
+  /** Whether output can be kept for the time when this connection drops. */
+  get canKeep(): boolean {
+    return this.#line.isLasting && this.#line.connection.isBinary;
+  }
+
+  /** Resolves when there is a connection. @throws {ConnectionError} when there will be none. */
+  async ready(): Promise<void> {
+    await this.#line.ready();
   }
 
   /**
@@ -61,12 +77,13 @@ export class Rpc {
     signal?: AbortSignal,
   ): Promise<SandboxResult<M>> {
     signal?.throwIfAborted();
+    if (!this.#line.isReady) await this.ready();
+    const { connection } = this.#line;
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#connection.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    connection.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
     this.#pending.set(id, { resolve, reject });
-    // Waiting for a process to end does not count as waiting: its output may have to be read first.
-    const waited = method === "processWait" ? undefined : this.#connection.flow.wait();
+    const waited = isWaiting(method) ? undefined : connection.flow.wait();
     const abort = (): void => reject(signal?.reason);
     signal?.addEventListener("abort", abort);
     try {
@@ -75,6 +92,21 @@ export class Rpc {
       signal?.removeEventListener("abort", abort);
       this.#pending.delete(id);
       waited?.();
+    }
+  }
+
+  /** Like {@link call}, and calls again when the connection drops and another takes its place. */
+  async callAgain<M extends RepeatableMethod>(
+    method: M,
+    params: SandboxInput<M>,
+  ): Promise<SandboxResult<M>> {
+    for (;;) {
+      try {
+        return await this.call(method, params);
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        await this.ready();
+      }
     }
   }
 
@@ -99,16 +131,29 @@ export class Rpc {
     }
   }
 
+  #listen(connection: Connection): Streams {
+    const streams = new Streams(connection);
+    connection.onMessage = (text) => this.#receive(text);
+    connection.onBinary = (message) => {
+      try {
+        streams.receiveBinary(message);
+      } catch {
+        void this.#line.close(closeCode.invalidJsonRpc, "Invalid message");
+      }
+    };
+    return streams;
+  }
+
   #receive(text: string): void {
     let message: unknown;
     try {
       message = JSON.parse(text);
     } catch {
-      void this.#connection.close(closeCode.invalidJson, "Invalid JSON");
+      void this.#line.close(closeCode.invalidJson, "Invalid JSON");
       return;
     }
     if (!this.#dispatch(message)) {
-      void this.#connection.close(closeCode.invalidJsonRpc, "Invalid message");
+      void this.#line.close(closeCode.invalidJsonRpc, "Invalid message");
     }
   }
 
@@ -133,6 +178,14 @@ export class Rpc {
     else pending?.resolve(answer.data.result);
     return true; // an answer that nobody waits for any more is no fault
   }
+}
+
+/**
+ * Such a wait does not count as one: the output that comes before its answer may have to be read first,
+ * and a program that never serves must not be able to fill our memory.
+ */
+function isWaiting(method: SandboxMethodName): method is WaitingMethod {
+  return method === "processWait" || method === "denoHttpWait";
 }
 
 /** What a method gives back, from the `{ok}` or `{error}` that carries it. */

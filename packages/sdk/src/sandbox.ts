@@ -10,6 +10,7 @@ import { SandboxEnvironment } from "./environment.ts";
 import { NotImplementedError, type ConnectionError } from "./errors.ts";
 import { fetchFrom, type FetchOptions } from "./fetch.ts";
 import { SandboxFiles } from "./files.ts";
+import { Line } from "./line.ts";
 import {
   createHeaders,
   sandboxIdOf,
@@ -44,13 +45,13 @@ export class Sandbox implements AsyncDisposable {
   /** Makes shell commands: `` await sandbox.sh`ls ${directory}` ``. */
   readonly sh: Shell;
 
-  readonly #connection: Connection;
+  readonly #line: Line;
   readonly #rpc: Rpc;
   readonly #api: Api;
 
-  private constructor(id: SandboxId, server: Server, connection: Connection, rpc: Rpc) {
+  private constructor(id: SandboxId, server: Server, line: Line, rpc: Rpc) {
     this.id = id;
-    this.#connection = connection;
+    this.#line = line;
     this.#rpc = rpc;
     this.#api = new Api(server);
     this.fs = new SandboxFiles(rpc);
@@ -66,7 +67,10 @@ export class Sandbox implements AsyncDisposable {
    * cannot be reached. @throws {InvalidOptionError} when an option cannot be used.
    */
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
-    return Sandbox.#open(paths.create, createHeaders(options, Date.now()), options);
+    const lifetime = options.timeout ?? options.lifetime ?? "session";
+    return Sandbox.#open(paths.create, createHeaders(options, Date.now()), options, {
+      isLasting: lifetime !== "session",
+    });
   }
 
   /**
@@ -82,13 +86,18 @@ export class Sandbox implements AsyncDisposable {
   ): Promise<Sandbox> {
     const [id, used] = typeof target === "string" ? [target, options] : [target.id, target];
     const known = sandboxIdOf(id);
-    const path = paths.connect.replace("{id}", known);
-    return Sandbox.#open(path, {}, { ...used, region: regionOf(known) }, known);
+    const server = { ...used, region: regionOf(known) };
+    const about = { isLasting: true, expectedId: known };
+    return Sandbox.#open(connectPath(known), {}, server, about);
   }
 
-  /** Resolves, with the reason, when the connection has ended for whatever reason. Never rejects. */
+  /**
+   * Resolves, with the reason, when the connection has ended and no other takes its place. To a sandbox
+   * that lives longer than its connection, the client comes back by itself for 30 seconds; calls that
+   * were on their way then fail, processes and their output go on. Never rejects.
+   */
   get closed(): Promise<ConnectionError> {
-    return this.#connection.closed;
+    return this.#line.closed;
   }
 
   /**
@@ -147,13 +156,13 @@ export class Sandbox implements AsyncDisposable {
 
   /** Ends the connection. A `"session"` sandbox that was created here ends with it. */
   async close(): Promise<void> {
-    await this.#connection.close();
+    await this.#line.close();
   }
 
   /** Ends the sandbox at once. @throws {ApiError} when the server refuses. */
   async kill(): Promise<void> {
     await this.#api.kill(this.id);
-    await this.#connection.close();
+    await this.#line.close();
   }
 
   /**
@@ -177,28 +186,37 @@ export class Sandbox implements AsyncDisposable {
     path: string,
     headers: Readonly<Record<string, string>>,
     options: ConnectOptions & { readonly region?: string | undefined },
-    expectedId?: string,
+    { isLasting, expectedId }: { readonly isLasting: boolean; readonly expectedId?: SandboxId },
   ): Promise<Sandbox> {
     options.signal?.throwIfAborted();
     const server = serverOf(options);
-    const url = new URL(path, server.endpoint);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const authorization = `Bearer ${server.token}`;
-    const connection = new Connection({ url, headers: { ...headers, authorization } });
-    const rpc = new Rpc(connection);
+    const connect = (to: string, more: Readonly<Record<string, string>> = {}): Connection => {
+      const url = new URL(to, server.endpoint);
+      url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+      return new Connection({ url, headers: { ...more, authorization } });
+    };
+    const connection = connect(path, headers);
+    const line = new Line(connection);
+    const rpc = new Rpc(line);
     await connection.opened(options.signal);
     try {
       const id = sandboxIdOf(connection.sandboxId ?? expectedId);
-      if (options.debug === true) logLife(id, connection);
-      return new Sandbox(id, server, connection, rpc);
+      if (isLasting) line.last(() => connect(connectPath(id)));
+      if (options.debug === true) logLife(id, connection, line);
+      return new Sandbox(id, server, line, rpc);
     } catch (error) {
-      connection.terminate();
+      line.terminate();
       throw error;
     }
   }
 }
 
-function logLife(id: SandboxId, connection: Connection): void {
+function connectPath(id: SandboxId): string {
+  return paths.connect.replace("{id}", id);
+}
+
+function logLife(id: SandboxId, connection: Connection, line: Line): void {
   debugLine(`connected to ${id}, trace ${connection.traceId ?? "none"}`);
-  void connection.closed.then(({ message }) => debugLine(message));
+  void line.closed.then(({ message }) => debugLine(message));
 }

@@ -1,6 +1,7 @@
 import type { SandboxResult } from "@skerry/protocol";
 
 import { ChildProcess, type ChildStreams } from "./child-process.ts";
+import { keptStream } from "./kept-stream.ts";
 import type { KillSignal } from "./kill-controller.ts";
 import { pathText, type SandboxPath } from "./path.ts";
 import type { Rpc } from "./rpc.ts";
@@ -63,6 +64,7 @@ export interface StartParams {
   readonly stdinStreamId: number | undefined;
   readonly stdout: "piped" | "null";
   readonly stderr: "piped" | "null";
+  readonly keep: true | undefined;
 }
 
 /** @internal Starts something by `call`, and joins its streams as the options say. */
@@ -73,8 +75,11 @@ export async function start<T extends SandboxResult<"spawn">>(
 ): Promise<{ readonly spawned: T; readonly streams: ChildStreams }> {
   const { signal, stdin = "null", stdout = "inherit", stderr = "inherit" } = options;
   if (signal instanceof AbortSignal) signal.throwIfAborted();
+  await rpc.ready();
   const input = stdin === "piped" ? rpc.streams.writable() : undefined;
+  const keep = rpc.canKeep ? true : undefined;
   const spawned = await call({
+    keep,
     env: options.env === undefined ? undefined : { ...options.env },
     clearEnv: options.clearEnv,
     cwd: options.cwd === undefined ? undefined : pathText(options.cwd),
@@ -85,15 +90,21 @@ export async function start<T extends SandboxResult<"spawn">>(
     await input?.writable.abort(error);
     throw error;
   });
-  const outputs = [
-    take(rpc, spawned.stdoutStreamId, stdout, "stdout"),
-    take(rpc, spawned.stderrStreamId, stderr, "stderr"),
-  ] as const;
+  const { pid } = spawned;
+  const outputs = (["stdout", "stderr"] as const).map((name) => {
+    const id = name === "stdout" ? spawned.stdoutStreamId : spawned.stderrStreamId;
+    if (id === null) return { readable: null, copied: Promise.resolve() };
+    const taken = rpc.streams.take(id);
+    const readable = keep ? keptStream(taken, (from) => rejoin(rpc, pid, name, from)) : taken;
+    return outputOf(readable, name === "stdout" ? stdout : stderr, name);
+  });
+  const [out, err] = outputs;
   const streams: ChildStreams = {
     stdin: input?.writable ?? null,
-    stdout: outputs[0].readable,
-    stderr: outputs[1].readable,
+    stdout: out?.readable ?? null,
+    stderr: err?.readable ?? null,
     copies: outputs.map(({ copied }) => copied),
+    isKept: keep === true,
   };
   return { spawned, streams };
 }
@@ -103,11 +114,30 @@ interface Output {
   readonly copied: Promise<void>;
 }
 
-function take(rpc: Rpc, id: number | null, mode: OutputMode, name: StandardStream): Output {
-  if (id === null) return { readable: null, copied: Promise.resolve() };
-  const readable = rpc.streams.take(id);
+function outputOf(
+  readable: ReadableStream<Uint8Array<ArrayBuffer>>,
+  mode: OutputMode,
+  name: StandardStream,
+): Output {
   if (mode !== "inherit") return { readable, copied: Promise.resolve() };
   const copied = copyToStandard(readable, name);
   copied.catch(() => {}); // `output()` reports it; whoever does not ask for the output is not told
   return { readable: null, copied };
+}
+
+/** The rest of an output, over the connection that has taken the place of the one that dropped. */
+async function rejoin(
+  rpc: Rpc,
+  pid: number,
+  name: StandardStream,
+  offset: number,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null> {
+  const isStdout = name === "stdout";
+  const attached = await rpc.callAgain("processAttach", {
+    pid,
+    stdoutOffset: isStdout ? offset : null,
+    stderrOffset: isStdout ? null : offset,
+  });
+  const id = isStdout ? attached.stdoutStreamId : attached.stderrStreamId;
+  return id === null ? null : rpc.streams.take(id);
 }

@@ -8,6 +8,7 @@ import { Connection } from "./connection.ts";
 import { OperationError } from "./errors.ts";
 import { Flow, unreadBytesMax } from "./flow.ts";
 import { IncomingStream } from "./incoming-stream.ts";
+import { Line } from "./line.ts";
 import { OutgoingStream, Upload, writableOf, type OutgoingWire } from "./outgoing-stream.ts";
 import { Rpc } from "./rpc.ts";
 import { FakeServer } from "./testing/fake-server.ts";
@@ -171,7 +172,7 @@ suite("Streams", () => {
   async function connect(server: FakeServer): Promise<{ rpc: Rpc; connection: Connection }> {
     const url = new URL(server.options.endpoint.replace("http", "ws"));
     const connection = new Connection({ url, headers: {} });
-    const rpc = new Rpc(connection);
+    const rpc = new Rpc(new Line(connection));
     await connection.opened();
     return { rpc, connection };
   }

@@ -71,7 +71,7 @@ export class Streams {
     const stream = this.#incoming.get(message.streamId);
     if (stream === undefined) return; // it was cancelled
     stream.allowance.arrived(message.bytes.length);
-    stream.push(message.bytes);
+    stream.push(new Uint8Array(message.bytes)); // its reader gets the buffer, which may hold other messages
   }
 
   /** The stream that the server calls `streamId`. */
@@ -116,7 +116,8 @@ export class Streams {
   }
 
   #open(streamId: number): IncomingStream {
-    const stream = new IncomingStream(this.#unreadOf(streamId), (reason) => {
+    const unread = (bytes: number): void => this.#unread(streamId, stream, bytes);
+    const stream: IncomingStream = new IncomingStream(unread, (reason) => {
       // Before its start, a cancelled stream is kept, so that the start does not make a new one.
       if (stream.isStarted) this.#incoming.delete(streamId);
       if (this.#connection.end !== undefined) return;
@@ -127,22 +128,28 @@ export class Streams {
   }
 
   /** With credit of its own a stream is bounded by that, else the whole connection has to wait. */
-  #unreadOf(streamId: number): (bytes: number) => void {
-    const connection = this.#connection;
-    if (!connection.isBinary) return (bytes) => connection.flow.addUnread(bytes);
-    return (bytes) => {
-      const allowance = this.#incoming.get(streamId)?.allowance;
-      const credit = bytes < 0 ? (allowance?.taken(-bytes) ?? 0) : 0;
-      if (credit > 0 && connection.end === undefined) {
-        connection.send(encodeStreamCredit(streamId, credit));
-      }
-    };
+  #unread(streamId: number, stream: IncomingStream, bytes: number): void {
+    if (!this.#connection.isBinary) return this.#connection.flow.addUnread(bytes);
+    if (bytes > 0) return;
+    this.#grant(streamId, stream.allowance.taken(-bytes));
+    this.#confirmEnd(streamId, stream);
+  }
+
+  /** Once a stream is taken to its end, whoever keeps it may let it go. */
+  #confirmEnd(streamId: number, stream: IncomingStream): void {
+    if (stream.isFinished && stream.isDrained) this.#grant(streamId, stream.allowance.rest());
+  }
+
+  #grant(streamId: number, credit: number): void {
+    if (credit === 0 || this.#connection.end !== undefined) return;
+    this.#connection.send(encodeStreamCredit(streamId, credit));
   }
 
   #finish(streamId: number, act: (stream: IncomingStream) => void): void {
     const stream = this.#incoming.get(streamId);
     if (stream === undefined) return; // it was cancelled
     act(stream);
+    this.#confirmEnd(streamId, stream);
     if (stream.isTaken) this.#incoming.delete(streamId);
   }
 

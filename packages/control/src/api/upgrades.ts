@@ -84,7 +84,7 @@ export class Upgrades {
   async close(): Promise<void> {
     const clients = [...this.#sockets.clients];
     const closed = Promise.all(clients.map(untilClosed));
-    for (const client of clients) client.close(closeCode.goingAway, "The server is stopping.");
+    for (const client of clients) client.close(closeCode.serviceRestart, "The server is stopping.");
     const { promise: tooLong, resolve } = Promise.withResolvers<void>();
     using _timer = this.#context.clock.setTimer(limits.clientCloseMs, resolve);
     await Promise.race([closed, tooLong]);

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { subprotocols } from "@skerry/protocol";
+import { decodeBinary, encodeStreamData, subprotocols } from "@skerry/protocol";
 import { WebSocketServer, type WebSocket } from "ws";
 
 /** What a call is answered with: `{ok}`, `{error}`, or what a broken server would send. */
@@ -60,6 +60,10 @@ export class FakeClient {
 
   /** Sends bytes on a stream. */
   enqueue(streamId: number, bytes: Uint8Array | string): void {
+    if (this.socket.protocol === subprotocols.binary) {
+      this.socket.send(encodeStreamData(streamId, Buffer.from(bytes)));
+      return;
+    }
     const data = Buffer.from(bytes).toString("base64");
     this.notify("$sandbox.stream.enqueue", { streamId, data });
   }
@@ -76,12 +80,17 @@ export class FakeServer implements AsyncDisposable {
   respond: (line: string, body: string) => { readonly status: number; readonly body: string } =
     () => ({ status: 404, body: '{"code":"NOT_FOUND","message":"Nothing."}' });
   handlers: Handlers = {};
+  /** Whether `skerry.v1` is agreed to. */
+  isBinary = false;
   /** Whether pings are answered. */
   isAlive = true;
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({
     ...{ noServer: true, perMessageDeflate: false },
-    handleProtocols: (offered) => (offered.has(subprotocols.json) ? subprotocols.json : false),
+    handleProtocols: (offered) => {
+      const chosen = this.isBinary ? subprotocols.binary : subprotocols.json;
+      return offered.has(chosen) ? chosen : false;
+    },
   });
   #nextClient = Promise.withResolvers<FakeClient>();
 
@@ -136,7 +145,10 @@ export class FakeServer implements AsyncDisposable {
   #accept(socket: WebSocket, request: IncomingMessage): void {
     const client = new FakeClient(socket, request);
     this.clients.push(client);
-    socket.on("message", (data) => void this.#message(client, (data as Buffer).toString()));
+    socket.on("message", (data, isBinary) => {
+      if (isBinary) client.take(creditOf(data as Buffer<ArrayBuffer>));
+      else void this.#message(client, (data as Buffer).toString());
+    });
     socket.on("error", () => {}); // a client that vanishes is part of some tests
     this.#nextClient.resolve(client);
     this.#nextClient = Promise.withResolvers();
@@ -156,6 +168,13 @@ export class FakeServer implements AsyncDisposable {
       client.socket.send(JSON.stringify({ jsonrpc: "2.0", id: message.id, result }));
     }
   }
+}
+
+/** The binary messages of a client that sends no stream. */
+function creditOf(data: Buffer<ArrayBuffer>): Received {
+  const message = decodeBinary(data);
+  const credit = message.kind === "credit" ? message.credit : 0;
+  return { method: "credit", params: { streamId: message.streamId, credit } };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
