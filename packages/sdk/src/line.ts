@@ -52,9 +52,9 @@ export class Line {
     return this.#closed.promise;
   }
 
-  /** Whether there is nothing to wait for: a connection, or the end of them all. */
+  /** Whether there is a connection; otherwise, {@link ready} waits for one or says why there is none. */
   get isReady(): boolean {
-    return this.#returning === undefined;
+    return this.#returning === undefined && this.#end === undefined;
   }
 
   /** Resolves when there is a connection. @throws {ConnectionError} when there will be none. */
