@@ -9,7 +9,7 @@ export async function check(): Promise<void> {
     process.execPath,
     "--disable-warning=ExperimentalWarning",
     "--test",
-    "--test-reporter=dot",
+    ...["--test-reporter=dot", "--test-timeout=60000"],
     "packages/*/src/**/*.test.ts",
     "tools/**/*.test.ts",
     "test/*.test.ts",

@@ -59,10 +59,10 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
     tokens,
     sandboxes,
     listen: (name, port) => api.listen(name, port),
-    async close(keep) {
+    async close(keep = false) {
       api.stopListening();
       const kept = await sandboxes.close(keep);
-      await api.close();
+      await api.close(keep ? "restart" : "stop");
       return kept;
     },
   };

@@ -94,7 +94,7 @@ suite("a server", () => {
       "x-deno-sandbox-config": btoa(JSON.stringify({ timeout: "5m" })),
     });
     await server.close();
-    assert.equal((await client.closed).code, 1001);
+    assert.equal((await client.closed).code, 1012);
     assert.deepEqual([...kept], [client.sandboxId]);
     const next = new FakeHost();
     for (const machine of host.machines.values()) next.left.set(machine.id, machine);

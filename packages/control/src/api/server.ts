@@ -16,7 +16,7 @@ import {
   urlOf,
 } from "./http.ts";
 import { answer } from "./routes.ts";
-import { Upgrades } from "./upgrades.ts";
+import { Upgrades, type Closing } from "./upgrades.ts";
 
 /** The HTTP and WebSocket API. */
 export class ApiServer {
@@ -63,11 +63,11 @@ export class ApiServer {
   }
 
   /** Ends all connections. */
-  async close(): Promise<void> {
+  async close(why: Closing): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#http.close(() => resolve());
     this.#http.closeAllConnections();
-    await this.#upgrades.close();
+    await this.#upgrades.close(why);
     await promise;
   }
 

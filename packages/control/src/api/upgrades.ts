@@ -81,10 +81,11 @@ export class Upgrades {
   }
 
   /** Closes all sockets that are still open, and cuts off those whose client does not answer. */
-  async close(): Promise<void> {
+  async close(why: Closing): Promise<void> {
+    const code = why === "restart" ? closeCode.serviceRestart : closeCode.goingAway;
     const clients = [...this.#sockets.clients];
     const closed = Promise.all(clients.map(untilClosed));
-    for (const client of clients) client.close(closeCode.serviceRestart, "The server is stopping.");
+    for (const client of clients) client.close(code, "The server is stopping.");
     const { promise: tooLong, resolve } = Promise.withResolvers<void>();
     using _timer = this.#context.clock.setTimer(limits.clientCloseMs, resolve);
     await Promise.race([closed, tooLong]);
@@ -139,6 +140,9 @@ export class Upgrades {
     if (!isOpen && isOwner) sandbox.request({ kind: "kill" });
   }
 }
+
+/** Whether clients may come back soon to the sandboxes that they had. */
+export type Closing = "stop" | "restart";
 
 /** The best of ours that a client offers; by default ws would agree to anything. */
 function chosenProtocol(offered: ReadonlySet<string>): string | false {
