@@ -38,6 +38,11 @@ interface Wait {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface SandboxesListOptions extends Wait {
+  /** Only those that have all these labels. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
 /** The sandboxes of a server. */
 export class Sandboxes {
   readonly #server: ServerOptions;
@@ -60,9 +65,7 @@ export class Sandboxes {
   }
 
   /** The sandboxes that have all these labels; default: every one. */
-  async list(
-    options: Wait & { readonly labels?: Readonly<Record<string, string>> | undefined } = {},
-  ): Promise<SandboxMetadata[]> {
+  async list(options: SandboxesListOptions = {}): Promise<SandboxMetadata[]> {
     const summaries = await this.#api.list(options.labels ?? {}, options.signal);
     return summaries.map((summary) => ({
       ...summary,

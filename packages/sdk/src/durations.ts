@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "./errors.ts";
+import { InvalidTimeoutError } from "./errors.ts";
 
 /** A length of time: a number with `s`, `m` or `h`. */
 export type Duration = `${number}s` | `${number}m` | `${number}h`;
@@ -11,17 +11,17 @@ const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600
 /**
  * The length of a duration in ms.
  *
- * @throws {InvalidOptionError} when it is not a positive number with a unit.
+ * @throws {InvalidTimeoutError} when it is not a positive number with a unit.
  */
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
   const ms = Math.round(Number(amount) * (unitMs[unit ?? ""] ?? Number.NaN));
   if (!Number.isSafeInteger(ms)) {
-    throw new InvalidOptionError(`Invalid duration: ${JSON.stringify(text)}.`, {
+    throw new InvalidTimeoutError(`Invalid duration: ${JSON.stringify(text)}.`, {
       remedy: 'Examples of valid durations: "30s", "15m", "2h".',
     });
   }
-  if (ms === 0) throw new InvalidOptionError("A duration must be longer than nothing.");
+  if (ms === 0) throw new InvalidTimeoutError("A duration must be longer than nothing.");
   return ms;
 }
 

@@ -23,11 +23,26 @@ export class SkerryError extends Error {
 
 /** An option or argument that cannot be used. Nothing was sent. `code` is `"INVALID_OPTION"`. */
 export class InvalidOptionError extends SkerryError {
-  override readonly name = "InvalidOptionError";
+  override readonly name: string = "InvalidOptionError";
 
   constructor(message: string, options: SkerryErrorOptions = {}) {
     super("INVALID_OPTION", message, options);
   }
+}
+
+/** A duration or a lifetime that cannot be used. */
+export class InvalidTimeoutError extends InvalidOptionError {
+  override readonly name = "InvalidTimeoutError";
+}
+
+/** An amount of memory that cannot be used. */
+export class InvalidMemoryError extends InvalidOptionError {
+  override readonly name = "InvalidMemoryError";
+}
+
+/** An access token that no server can have given out. */
+export class InvalidTokenError extends InvalidOptionError {
+  override readonly name = "InvalidTokenError";
 }
 
 /** No access token was given. `code` is `"MISSING_TOKEN"`. */

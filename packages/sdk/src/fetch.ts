@@ -26,18 +26,18 @@ export async function fetchFrom(
   const request = new Request(url, { ...options, duplex: "half" } as RequestInit);
   await rpc.ready();
   const upload = request.body === null ? undefined : rpc.streams.upload(request.body);
-  const answer = await rpc.callAbortable(
-    "fetch",
-    {
-      url: request.url,
-      method: request.method,
-      headers: [...request.headers],
-      redirect: options.redirect ?? "follow",
-      bodyStreamId: upload?.id,
-      pid,
-    },
-    signal,
-  );
+  const params = {
+    url: request.url,
+    method: request.method,
+    headers: [...request.headers],
+    redirect: options.redirect ?? "follow",
+    bodyStreamId: upload?.id,
+    pid,
+  };
+  const answer = await rpc.callAbortable("fetch", params, signal).catch((error: unknown) => {
+    upload?.stop(error); // nobody takes the rest
+    throw upload?.failure === undefined ? error : upload.failure.error;
+  });
   const { status, statusText, headers, bodyStreamId } = answer;
   const body = bodyStreamId === null ? null : rpc.streams.take(bodyStreamId);
   const ended =

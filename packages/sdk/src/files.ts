@@ -38,6 +38,18 @@ export interface WriteFileOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface MkdirOptions {
+  /** Makes its parents too, and is content when it is there. Default `false`. */
+  readonly recursive?: boolean | undefined;
+  /** Its permission bits. Default 0o777, less the umask. */
+  readonly mode?: number | undefined;
+}
+
+export interface RemoveOptions {
+  /** A directory with all that is in it, too. Default `false`. */
+  readonly recursive?: boolean | undefined;
+}
+
 export interface TempOptions {
   /** Where to make it. Default: the directory for temporary files. */
   readonly dir?: string | undefined;
@@ -101,8 +113,13 @@ export class SandboxFiles {
   }> {
     const { signal, offset } = options;
     const params = { path: pathText(path), offset };
-    const { info, streamId } = await this.#rpc.call("openRead", params, signal);
-    const content = this.#rpc.streams.take(streamId);
+    signal?.throwIfAborted();
+    const opening = this.#rpc.call("openRead", params).then(({ info, streamId }) => ({
+      ...{ info, content: this.#rpc.streams.take(streamId) },
+    }));
+    const { info, content } = await untilAborted(opening, signal, ({ content: unwanted }) =>
+      unwanted.cancel(signal?.reason),
+    );
     return {
       info: infoOf(info),
       content:
@@ -157,20 +174,13 @@ export class SandboxFiles {
     yield* await this.#rpc.call("readDir", { path: pathText(path) });
   }
 
-  /**
-   * Makes a directory.
-   *
-   * @param options `recursive` makes its parents too and is content when it is there; `mode` is its permission bits.
-   */
-  async mkdir(
-    path: SandboxPath,
-    options: { readonly recursive?: boolean; readonly mode?: number } = {},
-  ): Promise<void> {
+  /** Makes a directory. */
+  async mkdir(path: SandboxPath, options: MkdirOptions = {}): Promise<void> {
     await this.#rpc.call("mkdir", { path: pathText(path), options });
   }
 
   /** Removes a file or an empty directory; with `recursive`, a directory with all that is in it. */
-  async remove(path: SandboxPath, options: { readonly recursive?: boolean } = {}): Promise<void> {
+  async remove(path: SandboxPath, options: RemoveOptions = {}): Promise<void> {
     await this.#rpc.call("remove", { path: pathText(path), options });
   }
 
@@ -324,6 +334,31 @@ export class SandboxFiles {
     } finally {
       upload.stop(reason);
     }
+  }
+}
+
+/**
+ * Waits for `value`, but no longer than until `signal` aborts.
+ *
+ * @param discard Gets the value that comes too late.
+ */
+async function untilAborted<T>(
+  value: Promise<T>,
+  signal: AbortSignal | undefined,
+  discard: (late: T) => Promise<void>,
+): Promise<T> {
+  if (signal === undefined) return await value;
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([value, aborted.promise]);
+  } catch (error) {
+    // Whatever becomes of it now, the caller has an answer already.
+    value.then(discard).catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -1,5 +1,11 @@
 export { ChildProcess, type ChildProcessOutput, type ChildProcessStatus } from "./child-process.ts";
-export { Client, Sandboxes, type SandboxEvent, type SandboxMetadata } from "./client.ts";
+export {
+  Client,
+  Sandboxes,
+  type SandboxEvent,
+  type SandboxesListOptions,
+  type SandboxMetadata,
+} from "./client.ts";
 export { ShellCommand, type Shell } from "./command.ts";
 export { environmentDefaults, type EnvironmentDefaults } from "./config.ts";
 export { parseDuration, parseLifetime, type Duration, type Lifetime } from "./durations.ts";
@@ -12,10 +18,18 @@ export {
   type DenoRunOptions,
 } from "./deno.ts";
 export { SandboxEnvironment, SandboxEnvironment as SandboxEnv } from "./environment.ts";
+/** The second names are those of the official client. */
 export {
   ApiError,
+  ApiError as ConnectionEstablishmentError,
+  ApiError as SandboxKillError,
   ConnectionError,
+  ConnectionError as ConnectionClosedError,
+  ConnectionError as NetworkError,
+  InvalidMemoryError,
   InvalidOptionError,
+  InvalidTimeoutError,
+  InvalidTokenError,
   MissingEndpointError,
   MissingTokenError,
   NotImplementedError,
@@ -23,16 +37,19 @@ export {
   RpcError,
   SandboxCommandError,
   SkerryError,
+  SkerryError as SandboxSdkError,
   type ConnectionErrorCode,
 } from "./errors.ts";
-export { type FetchOptions } from "./fetch.ts";
+export { type FetchOptions, type FetchOptions as RequestInit } from "./fetch.ts";
 export { type FileInfo } from "./file-info.ts";
 export { FsFile, SeekMode, type OpenOptions } from "./file.ts";
 export {
   SandboxFiles,
   SandboxFiles as SandboxFs,
   type DirEntry,
+  type MkdirOptions,
   type ReadFileOptions,
+  type RemoveOptions,
   type TempOptions,
   type WriteFileOptions,
 } from "./files.ts";
@@ -42,12 +59,13 @@ export {
   type KillSignalListener,
   type Signal,
 } from "./kill-controller.ts";
-export { parseMemorySize, type MemorySize } from "./memory-size.ts";
+export { parseMemorySize, type MemorySize, type MemorySize as Memory } from "./memory-size.ts";
 export {
   type ConnectOptions,
   type SandboxOptions,
   type SecretConfig,
   type ServerOptions,
+  type ServerOptions as BaseClientOptions,
 } from "./options.ts";
 export { type ByteSource } from "./outgoing-stream.ts";
 export { type SandboxPath } from "./path.ts";

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "./errors.ts";
+import { InvalidMemoryError } from "./errors.ts";
 
 /** An amount of memory: bytes, or a number with a binary or decimal unit. */
 export type MemorySize =
@@ -22,12 +22,12 @@ const unitBytes: Readonly<Record<string, number>> = {
 /**
  * An amount of memory in whole MiB, rounded down. Whether the server allows it, the server says.
  *
- * @throws {InvalidOptionError} when it is not an amount of memory.
+ * @throws {InvalidMemoryError} when it is not an amount of memory.
  */
 export function parseMemorySize(size: number | string): number {
   const mib = Math.floor(bytesOf(size) / 1024 ** 2);
   if (!Number.isSafeInteger(mib) || mib < 1) {
-    throw new InvalidOptionError(`Invalid memory size: ${JSON.stringify(size)}.`, {
+    throw new InvalidMemoryError(`Invalid memory size: ${JSON.stringify(size)}.`, {
       remedy: 'Pass a number of bytes, or a text like "1GiB", "1280MiB" or "1GB".',
     });
   }

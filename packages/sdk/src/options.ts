@@ -3,7 +3,12 @@ import { headers, limits, SandboxId, type CreateConfig } from "@skerry/protocol"
 import { encodeBase64 } from "./base64.ts";
 import { environmentDefaults, type EnvironmentDefaults } from "./config.ts";
 import { parseLifetime, type Lifetime } from "./durations.ts";
-import { InvalidOptionError, MissingEndpointError, MissingTokenError } from "./errors.ts";
+import {
+  InvalidOptionError,
+  InvalidTokenError,
+  MissingEndpointError,
+  MissingTokenError,
+} from "./errors.ts";
 import { parseMemorySize, type MemorySize } from "./memory-size.ts";
 
 /** Which server to talk to, and as whom. */
@@ -82,7 +87,7 @@ export function serverOf(
   const token = options.token ?? defaults.token;
   if (token === undefined || token === "") throw new MissingTokenError();
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new InvalidOptionError("The access token contains characters that no token has.");
+    throw new InvalidTokenError("The access token contains characters that no token has.");
   }
   return { endpoint: endpointUrl(endpoint), token };
 }

@@ -18,10 +18,19 @@ export async function relay(
   const transfer = new Transfer(options);
   const root = await from.realPath(source);
   const { isDirectory } = await from.stat(root);
-  if (!isDirectory) {
-    await copyFile(from, root, to, target, transfer);
-    return await transfer.finish();
-  }
+  return await transfer.whole(async () => {
+    if (isDirectory) await relayTree(from, root, to, target, transfer);
+    else await copyFile(from, root, to, target, transfer);
+  });
+}
+
+async function relayTree(
+  from: SandboxFiles,
+  root: string,
+  to: SandboxFiles,
+  target: string,
+  transfer: Transfer,
+): Promise<void> {
   for await (const entry of from.walk(root)) {
     transfer.check();
     const inner = posix.relative(root, entry.path);
@@ -44,7 +53,6 @@ export async function relay(
       transfer.skip(entry.path, "it is neither a file, a directory nor a link");
     }
   }
-  return await transfer.finish();
 }
 
 async function copyFile(

@@ -40,7 +40,7 @@ class LyingFiles {
     return path;
   }
   async lstat(): Promise<object> {
-    return { isDirectory: true };
+    return { isDirectory: true, mode: 0o40_750 };
   }
   async *walk(path: string): AsyncGenerator<WalkEntry> {
     yield { path, name: posix.basename(path), isFile: false, isDirectory: true, isSymlink: false };

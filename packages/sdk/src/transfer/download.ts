@@ -1,5 +1,5 @@
 import { constants, type Stats } from "node:fs";
-import { lstat, mkdir, open, symlink, unlink } from "node:fs/promises";
+import { lstat, mkdir, open, symlink, unlink, stat } from "node:fs/promises";
 import { dirname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,17 +23,27 @@ export async function download(
   const transfer = new Transfer(options);
   const local = resolve(localPath instanceof URL ? fileURLToPath(localPath) : localPath);
   const root = await files.realPath(sandboxPath);
-  const { isDirectory } = await files.lstat(root);
-  if (!isDirectory) {
-    await downloadFile(files, root, local, transfer);
-    return await transfer.finish();
-  }
+  const { isDirectory, mode } = await files.lstat(root);
   const name = posix.basename(root);
-  const isInto = options.into !== false && isName(name);
-  await mkdir(isInto ? local : dirname(local), { recursive: true });
-  const target = isInto ? join(local, name) : local;
-  await new TreeDownload(files, root, target, transfer).run();
-  return await transfer.finish();
+  return await transfer.whole(async () => {
+    if (!isDirectory) {
+      await downloadFile(files, root, await fileTarget(local, localPath, name), transfer);
+      return;
+    }
+    const isInto = options.into !== false && isName(name);
+    await mkdir(isInto ? local : dirname(local), { recursive: true });
+    const target = isInto ? join(local, name) : local;
+    await new TreeDownload(files, root, target, transfer).run(mode);
+  });
+}
+
+/** Where a single file goes: into a directory that is there, else under the name that is given. */
+async function fileTarget(local: string, given: string | URL, name: string): Promise<string> {
+  const isDirectory =
+    String(given).endsWith("/") || (await stat(local).catch(() => null))?.isDirectory() === true;
+  const target = isDirectory && isName(name) ? join(local, name) : local;
+  await mkdir(dirname(target), { recursive: true });
+  return target;
 }
 
 interface Link {
@@ -59,12 +69,14 @@ class TreeDownload {
     this.#transfer = transfer;
   }
 
-  async run(): Promise<void> {
-    await this.#makeDirectory([]);
+  /** @param mode Of the directory itself. */
+  async run(mode: number): Promise<void> {
+    await this.#makeDirectory([], mode);
     for await (const entry of this.#files.walk(this.#root)) {
       this.#transfer.check();
       if (entry.path !== this.#root) await this.#take(entry);
     }
+    await this.#transfer.settled(); // so that no file is written through one
     for (const link of this.#links) await this.#makeLink(link);
   }
 
@@ -76,7 +88,7 @@ class TreeDownload {
     if (!this.#made.has(keyOf(parts.slice(0, -1)))) {
       return this.#transfer.skip(path, "what it is in is no directory of the copy");
     }
-    if (isDirectory) return await this.#makeDirectory(parts);
+    if (isDirectory) return await this.#makeDirectory(parts, (await this.#files.lstat(path)).mode);
     if (isSymlink) return void this.#links.push({ path, parts });
     if (!isFile) {
       return this.#transfer.skip(path, "it is neither a file, a directory nor a link");
@@ -93,10 +105,10 @@ class TreeDownload {
     return parts.every(isName) ? parts : null;
   }
 
-  async #makeDirectory(parts: readonly string[]): Promise<void> {
+  async #makeDirectory(parts: readonly string[], mode: number): Promise<void> {
     const local = join(this.#target, ...parts);
     const before = await lookAt(local);
-    if (before === undefined) await mkdir(local);
+    if (before === undefined) await mkdir(local, { mode: (mode & 0o777) | 0o700 });
     else if (!before.isDirectory()) {
       // A link to somewhere else, perhaps, that was here before.
       return this.#transfer.skip(local, "there is something else in its place");
@@ -134,13 +146,15 @@ async function downloadFile(
     await content.cancel(new Error("it is no file any more"));
     return transfer.skip(path, "it is no file any more");
   }
-  const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
-  const flags = O_WRONLY | O_CREAT | O_TRUNC | (O_NOFOLLOW ?? 0);
+  const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
+  // A pipe that is here in place of the file fails at once: nobody is waited for.
+  const flags = O_WRONLY | O_CREAT | O_TRUNC | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
   const file = await open(local, flags, info.mode & 0o777).catch(async (error: unknown) => {
     await content.cancel(error);
     throw error;
   });
   try {
+    await file.chmod(info.mode & 0o777); // one that was here before has another
     for await (const chunk of transfer.counted(path, content)) await file.write(chunk);
   } finally {
     await file.close();

@@ -44,7 +44,9 @@ const concurrencyDefault = 16;
 
 /** Counts, reports, and keeps no more than a few copies running at a time. */
 export class Transfer {
-  readonly signal: AbortSignal | undefined;
+  /** Aborts when the caller's does, and when one of the copies has failed. */
+  readonly signal: AbortSignal;
+  readonly #failed = new AbortController();
   readonly #options: TransferOptions;
   readonly #running = new Set<Promise<void>>();
   readonly #most: number;
@@ -53,7 +55,8 @@ export class Transfer {
 
   constructor(options: TransferOptions) {
     this.#options = options;
-    this.signal = options.signal;
+    const { signal } = options;
+    this.signal = AbortSignal.any([this.#failed.signal, ...(signal === undefined ? [] : [signal])]);
     this.#most = Math.max(1, Math.min(64, options.concurrency ?? concurrencyDefault));
   }
 
@@ -67,22 +70,37 @@ export class Transfer {
     this.check();
     const running = copy()
       .catch((error: unknown) => {
-        this.#failure ??= { error };
+        this.#fail(error);
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
-  /** Waits for all that run. @throws the first error. */
-  async finish(): Promise<TransferResult> {
+  /** Waits for all that run now. @throws the first error. */
+  async settled(): Promise<void> {
     await Promise.all(this.#running);
     this.check();
+  }
+
+  /** Does what `work` does and starts. When it rejects, nothing of it runs any more. */
+  async whole(work: () => Promise<void>): Promise<TransferResult> {
+    try {
+      await work();
+    } catch (error) {
+      this.#fail(error);
+    }
+    await this.settled();
     return this.result;
   }
 
   check(): void {
-    this.signal?.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure.error;
+    this.signal.throwIfAborted();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#failed.abort(error);
   }
 
   /** Passes the content of a file on, and counts it. */

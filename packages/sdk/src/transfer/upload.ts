@@ -1,8 +1,10 @@
 import { createReadStream } from "node:fs";
 import { lstat, opendir, readlink, realpath } from "node:fs/promises";
-import { basename, dirname, join, posix, relative, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, posix, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { OperationError } from "../errors.ts";
+import type { FileInfo } from "../file-info.ts";
 import type { SandboxFiles } from "../files.ts";
 import { Transfer, type TransferOptions, type TransferResult } from "./transfer.ts";
 
@@ -16,23 +18,48 @@ export async function upload(
   const transfer = new Transfer(options);
   const root = await realpath(localPath instanceof URL ? fileURLToPath(localPath) : localPath);
   const { isDirectory } = await kindOf(root);
-  const isInto = options.into !== false && (isDirectory || sandboxPath.endsWith("/"));
-  const target = isInto ? posix.join(sandboxPath, basename(root)) : sandboxPath;
-  const upload: Upload = { files, transfer };
-  if (isDirectory) await uploadDirectory(upload, root, target);
-  else await uploadEntry(upload, root, target);
-  return await transfer.finish();
+  const upload: Upload = { files, transfer, root };
+  return await transfer.whole(async () => {
+    const name = basename(root);
+    if (isDirectory) {
+      const target = options.into === false ? sandboxPath : posix.join(sandboxPath, name);
+      await uploadDirectory(upload, root, target);
+    } else {
+      await uploadEntry(upload, root, await fileTarget(files, sandboxPath, name));
+    }
+  });
+}
+
+/** Where a single file goes: into a directory that is there, else under the name that is given. */
+async function fileTarget(files: SandboxFiles, path: string, name: string): Promise<string> {
+  const isDirectory = path.endsWith("/") || (await statOf(files, path))?.isDirectory === true;
+  const target = isDirectory ? posix.join(path, name) : path;
+  const parent = posix.dirname(target);
+  if ((await statOf(files, parent)) === null) await files.mkdir(parent, { recursive: true });
+  return target;
+}
+
+async function statOf(files: SandboxFiles, path: string): Promise<FileInfo | null> {
+  try {
+    return await files.stat(path);
+  } catch (error) {
+    if (error instanceof OperationError && error.code === "ENOENT") return null;
+    throw error;
+  }
 }
 
 interface Upload {
   readonly files: SandboxFiles;
   readonly transfer: Transfer;
+  /** The local file or directory. */
+  readonly root: string;
 }
 
 async function uploadDirectory(upload: Upload, local: string, target: string): Promise<void> {
   const { files, transfer } = upload;
   transfer.check();
-  await files.mkdir(target, { recursive: true });
+  const { mode } = await kindOf(local);
+  await files.mkdir(target, { recursive: true, mode: mode | 0o700 }); // it is about to be written to
   transfer.directoryDone();
   const directories: string[] = [];
   for await (const entry of await opendir(local)) {
@@ -45,11 +72,11 @@ async function uploadDirectory(upload: Upload, local: string, target: string): P
 }
 
 async function uploadEntry(upload: Upload, local: string, target: string): Promise<void> {
-  const { files, transfer } = upload;
+  const { files, transfer, root } = upload;
   await transfer.run(async () => {
     const { isFile, isLink, mode } = await kindOf(local);
     if (isLink) {
-      await makeLink(files, await linkTarget(local), target);
+      await makeLink(files, await linkTarget(local, root), target);
       transfer.linkDone();
     } else if (isFile) {
       const content = transfer.counted(local, createReadStream(local, { highWaterMark: 262_144 }));
@@ -68,11 +95,16 @@ async function makeLink(files: SandboxFiles, to: string, target: string): Promis
   await files.symlink(to, target);
 }
 
-/** Where a link leads, seen from where it is, so that it leads to the same place in the copy. */
-async function linkTarget(link: string): Promise<string> {
+/**
+ * What a link says; one that is absolute and leads to what is copied too, as seen from where it is, so
+ * that it leads to the same place in the copy.
+ */
+async function linkTarget(link: string, root: string): Promise<string> {
+  const to = await readlink(link);
+  if (!isAbsolute(to)) return to.split(sep).join("/");
   const real = await realpath(link).catch(() => null);
-  const to = real === null ? await readlink(link) : relative(dirname(link), real);
-  return to.split(sep).join("/");
+  const isInside = real !== null && real.startsWith(root + sep);
+  return (isInside ? relative(dirname(link), real) : to).split(sep).join("/");
 }
 
 async function kindOf(path: string) {
