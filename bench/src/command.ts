@@ -12,10 +12,14 @@ export async function command(): Promise<Row[]> {
       await sandbox.spawn(program, { stdout: "null", stderr: "null" })
     ).status;
   };
+  const tenAtOnce = async (): Promise<void> => {
+    await Promise.all(Array.from({ length: 10 }, () => spawn("true")));
+  };
   return [
     row("env.get", "ms", await times(100, () => sandbox.env.get("HOME"))),
     row("fs.stat", "ms", await times(100, () => sandbox.fs.stat("/etc/passwd"))),
     row("spawn of true, to its status", "ms", await times(60, () => spawn("true"))),
     row("sh`true`", "ms", await times(60, async () => await sandbox.sh`true`)),
+    row("ten spawns of true at once, to the last status", "ms", await times(20, tenAtOnce)),
   ];
 }

@@ -3,12 +3,14 @@ import { main } from "../../tools/run.ts";
 import { ProgressDisplay } from "../../tools/setup/index.ts";
 import { command } from "./command.ts";
 import { create } from "./create.ts";
+import { deno } from "./deno.ts";
 import { idle } from "./idle.ts";
 import { report } from "./report.ts";
 import { setup } from "./setup.ts";
 import { throughput } from "./throughput.ts";
+import { transfer } from "./transfer.ts";
 
-const benchmarks = { create, command, idle, throughput, setup };
+const benchmarks = { create, command, deno, idle, throughput, transfer, setup };
 
 /** `npm run bench -- NAME`: one benchmark, or `all`. */
 await main(async () => {

@@ -8,13 +8,15 @@ import { row, type Row, times } from "./stats.ts";
 const bytes = 32 * 1_048_576;
 const runs = 4;
 
-/** MB/s (10⁶ bytes) to and from files and of stdout, with both clients over the base64 encoding. */
+/** MB/s (10⁶ bytes) to and from files and of stdout: bytes as they are, and as base64 with both clients. */
 export async function throughput(): Promise<Row[]> {
   await using server = await startServer({ pool: 0 });
   useServer(server);
   const rows: Row[] = [];
+  const skerry = { endpoint: server.url, token: server.token };
   for (const [name, make] of [
-    ["@skerry/sdk", () => Sandbox.create({ endpoint: server.url, token: server.token })],
+    ["@skerry/sdk, binary", () => Sandbox.create(skerry)],
+    ["@skerry/sdk, base64", () => Sandbox.create({ ...skerry, encoding: "json" })],
     ["official client", () => OfficialSandbox.create()],
   ] as const) {
     await using sandbox = await make();

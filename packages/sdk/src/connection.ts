@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   /** `ws://` or `wss://` */
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Default `"binary"`, where the server has it. */
+  readonly encoding?: "binary" | "json" | undefined;
   readonly every?: Every;
 }
 
@@ -62,7 +64,8 @@ export class Connection {
       perMessageDeflate: false,
     };
     const { binary, json } = subprotocols;
-    this.#socket = new WebSocket(options.url, [binary, json], settings);
+    const offered = options.encoding === "json" ? [json] : [binary, json];
+    this.#socket = new WebSocket(options.url, offered, settings);
     this.flow = new Flow(this.#socket);
     this.#opened.promise.catch(() => {}); // whoever awaits it gets it; it may be that nobody does
     this.#socket.on("upgrade", (response) => (this.#handshake = response.headers));

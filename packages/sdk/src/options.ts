@@ -26,6 +26,11 @@ export interface ConnectOptions extends ServerOptions {
   readonly signal?: AbortSignal | undefined;
   /** Writes what happens to the connection to stderr. Default `false`. */
   readonly debug?: boolean | undefined;
+  /**
+   * How bytes travel: `"binary"`, the default, where the server has it; `"json"` as the official clients
+   * send them, as text, which is slower and cannot be taken up again when the connection drops.
+   */
+  readonly encoding?: "binary" | "json" | undefined;
 }
 
 /** A secret that the sandbox can use on requests to these hosts, and never see. */

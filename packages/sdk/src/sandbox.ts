@@ -194,7 +194,8 @@ export class Sandbox implements AsyncDisposable {
     const connect = (to: string, more: Readonly<Record<string, string>> = {}): Connection => {
       const url = new URL(to, server.endpoint);
       url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-      return new Connection({ url, headers: { ...more, authorization } });
+      const { encoding } = options;
+      return new Connection({ url, headers: { ...more, authorization }, encoding });
     };
     const connection = connect(path, headers);
     const line = new Line(connection);
