@@ -24,6 +24,7 @@ export async function bundleSdk(output: string): Promise<void> {
     platform: "node",
     target: "node22",
     external: ["ws"],
+    keepNames: true, // an error is told by the name of its class
     legalComments: "inline",
     logLevel: "silent",
   });

@@ -7,12 +7,13 @@ import { interruptible, prepare } from "./prepare.ts";
 import { main, run } from "./run.ts";
 import { ProgressDisplay } from "./setup/index.ts";
 import { ensurePython } from "./setup/python.ts";
+import { ensureRuntimes } from "./setup/runtimes.ts";
 import { ensureRust } from "./setup/rust.ts";
 
 /** `npm test`: the set-up, the gate, the native programs' tests, and every test with real machines. */
 await main(async () => {
   const signal = interruptible();
-  const { home, rust, python } = await setUp(signal);
+  const { home, rust, python, runtimes } = await setUp(signal);
   const before = leftovers();
   await check();
   await run(
@@ -31,7 +32,12 @@ await main(async () => {
       ...["--test-reporter=spec", "--test-timeout=600000"],
       ...globSync("test/**/*.machine.test.ts").toSorted(),
     ],
-    { env: { ...process.env, SKERRY_HOME: home, SKERRY_PYTHON: python } },
+    {
+      env: {
+        ...{ ...process.env, SKERRY_HOME: home, SKERRY_PYTHON: python },
+        ...{ SKERRY_NODE_22: runtimes.node22, SKERRY_DENO: runtimes.deno },
+      },
+    },
   );
   const left = leftovers().filter((thing) => !before.includes(thing));
   if (left.length > 0) throw new Error(`the tests left behind:\n${left.join("\n")}`);
@@ -43,5 +49,6 @@ async function setUp(signal: AbortSignal) {
   const directory = join(home, "build", "rust");
   const rust = await ensureRust({ directory, minimum: [1, 74], progress: display.report, signal });
   const python = await ensurePython(home, display.report, signal);
-  return { home, rust, python };
+  const runtimes = await ensureRuntimes(home, display.report, signal);
+  return { home, rust, python, runtimes };
 }
