@@ -26,7 +26,7 @@ export const globalOptions = {
     value: "TOKEN",
     about: "the access token; default: SKERRY_TOKEN, else the local server's",
   },
-  json: { type: "boolean", about: "print JSON" },
+  json: { type: "boolean", short: "j", about: "print JSON" },
   quiet: { type: "boolean", short: "q", about: "print results and errors only" },
   help: { type: "boolean", short: "h", about: "print this" },
 } as const satisfies Options;

@@ -290,6 +290,21 @@ suite("skerry", () => {
     });
   }
 
+  for (const args of [
+    ["ssh", testId],
+    ["volumes", "ls"],
+    ["create", "--ssh"],
+    ["create", "--expose-http", "80"],
+  ]) {
+    test(`${args.join(" ")} says that it is not there yet, and changes nothing`, async () => {
+      await using server = await FakeServer.listen();
+      const context = fakeContext();
+      assert.equal(await skerry(server, context, ...args), 1);
+      assert.match(context.written.stderr, /not implemented yet/);
+      assert.deepEqual([server.clients.length, server.requests.length], [0, 0]);
+    });
+  }
+
   test("what nobody expects is thrown, so that its stack is seen", async () => {
     const context = fakeContext();
     const broken = { ...context, now: () => assert.fail("a bug") };

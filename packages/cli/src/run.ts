@@ -10,6 +10,7 @@ import { exec } from "./commands/exec.ts";
 import { extend } from "./commands/extend.ts";
 import { images, serve } from "./commands/handed.ts";
 import { kill } from "./commands/kill.ts";
+import { refuseLaterVerb } from "./commands/later.ts";
 import { list } from "./commands/list.ts";
 import { logs } from "./commands/logs.ts";
 import type { Context } from "./context.ts";
@@ -49,6 +50,7 @@ async function dispatch(args: readonly string[], context: Context): Promise<numb
     return name === "help" || rest.includes("--help") || rest.includes("-h") ? 0 : 2;
   }
   const verb = verbs.find((one) => one.name === name || one.aliases?.includes(name));
+  if (verb === undefined) refuseLaterVerb(name);
   if (verb === undefined) throw new UsageError(`there is no verb ${JSON.stringify(name)}`);
   if ("hand" in verb) return verb.hand(rest);
   return runOwn(verb, rest, context);

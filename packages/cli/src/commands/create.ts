@@ -1,4 +1,10 @@
-import { Sandbox, type Lifetime, type MemorySize, type SandboxOptions } from "@skerry/sdk";
+import {
+  NotImplementedError,
+  Sandbox,
+  type Lifetime,
+  type MemorySize,
+  type SandboxOptions,
+} from "@skerry/sdk";
 
 import type { Arguments, Options } from "../arguments.ts";
 import type { Context } from "../context.ts";
@@ -12,6 +18,20 @@ const machineOptions = {
   label: { type: "string", multiple: true, value: "KEY=VALUE", about: "a label; at most 5" },
   env: { type: "string", multiple: true, value: "KEY=VALUE", about: "a variable for its commands" },
   region: { type: "string", value: "REGION", about: "three letters; default: the server's first" },
+  root: { type: "string", value: "NAME", about: "the volume or snapshot to start from (later)" },
+  volume: {
+    type: "string",
+    multiple: true,
+    value: "NAME:PATH",
+    about: "a volume, and where it is to be (later)",
+  },
+  ssh: { type: "boolean", about: "open a shell over SSH (later)" },
+  "expose-http": {
+    type: "string",
+    multiple: true,
+    value: "PORT",
+    about: "give what serves there an address (later)",
+  },
   copy: {
     type: "string",
     multiple: true,
@@ -75,6 +95,8 @@ async function createSandbox(
   context: Context,
   lifetime: string | undefined,
 ): Promise<Sandbox> {
+  if (args.has("ssh")) throw new NotImplementedError("Opening a shell over SSH");
+  if (args.texts("expose-http").length > 0) throw new NotImplementedError("Exposing HTTP");
   const memory = args.text("memory");
   const options: SandboxOptions = {
     ...(await serverOptions(args, context)),
@@ -84,6 +106,8 @@ async function createSandbox(
     labels: given(args.pairs("label")),
     env: given(args.pairs("env")),
     region: args.text("region"),
+    root: args.text("root"),
+    volumes: given(Object.fromEntries(args.texts("volume").map(volumeOf))),
   };
   const sandbox = await Sandbox.create(options);
   try {
@@ -120,6 +144,13 @@ function lifetimeOf(args: Arguments): string | undefined {
     throw new UsageError("--timeout and --lifetime say different things");
   }
   return timeout ?? lifetime;
+}
+
+/** `NAME:PATH`, as the SDK has it: the name by the path. */
+function volumeOf(text: string): [path: string, name: string] {
+  const at = text.indexOf(":");
+  if (at < 1) throw new UsageError(`--volume takes NAME:PATH, and this is ${JSON.stringify(text)}`);
+  return [text.slice(at + 1), text.slice(0, at)];
 }
 
 function given(pairs: Record<string, string>): Record<string, string> | undefined {
