@@ -10,8 +10,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   sdk: ["protocol"],
   cli: ["sdk"],
   control: ["protocol"],
+  egress: ["protocol"],
   host: ["protocol"],
-  server: ["control", "host", "protocol"],
+  server: ["control", "egress", "host", "protocol"],
 };
 
 /** Modules with one home: only files below these paths may import them. */
@@ -19,7 +20,10 @@ const fences: readonly (readonly [module: string, homes: readonly string[]])[] =
   ["node:sqlite", ["packages/control/src/store/"]],
   [
     "node:child_process",
-    ["packages/host/src/vmm/qemu/", "packages/host/src/images/", "packages/cli/src/doctor/"],
+    [
+      ...["packages/host/src/vmm/qemu/", "packages/host/src/network/"],
+      ...["packages/host/src/images/", "packages/cli/src/doctor/"],
+    ],
   ],
   ["zod", ["packages/protocol/src/", "packages/server/src/config.ts"]],
   ["ws", ["packages/control/src/", "packages/sdk/src/"]],

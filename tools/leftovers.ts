@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 /** What machines and tests leave on a host when something forgets to clean up. */
 export function leftovers(): string[] {
-  return [...processes(), ...controlGroups(), ...mounts(), ...temporaryFiles()].toSorted();
+  const all = [processes(), controlGroups(), networks(), mounts(), temporaryFiles()];
+  return all.flat().toSorted();
 }
 
 function processes(): string[] {
@@ -20,6 +21,12 @@ function controlGroups(): string[] {
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
     .filter((path) => path.includes("skerry-machine-"));
+}
+
+function networks(): string[] {
+  return readdirSync("/sys/class/net")
+    .filter((name) => /^(skerry|skt)\d+$/.test(name))
+    .map((name) => `network device ${name}`);
 }
 
 function mounts(): string[] {

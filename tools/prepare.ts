@@ -10,6 +10,8 @@ export interface Prepared {
   readonly image: MachineImage;
   /** The program that confines QEMU. */
   readonly launcher: string;
+  /** The program that makes networks. */
+  readonly netns: string;
   readonly guestBinary: string;
 }
 
@@ -22,7 +24,8 @@ export async function prepare(display: ProgressDisplay, signal: AbortSignal): Pr
     progress: display.report,
     signal,
   });
-  const prepared = { home, image, guestBinary, launcher: join(nativeDirectory, "skerry-jail") };
+  const native = (name: string): string => join(nativeDirectory, `skerry-${name}`);
+  const prepared = { home, image, guestBinary, launcher: native("jail"), netns: native("netns") };
   await replaceFile(join(home, "setup.json"), JSON.stringify(prepared, undefined, 2));
   await noteDuration(home, (performance.now() - started) / 1_000);
   return prepared;

@@ -8,7 +8,12 @@ import { type Guest, makeSandboxId } from "@skerry/protocol";
 import { Sandbox } from "@skerry/sdk";
 import { pino } from "pino";
 
-import { makeTestHome, prepared } from "../../test/support/machine-home.ts";
+import {
+  machineParts,
+  makeTestHome,
+  openNetwork,
+  prepared,
+} from "../../test/support/machine-home.ts";
 import { useServer } from "../../test/support/official.ts";
 import { startServer, type TestServer } from "../../test/support/server.ts";
 import { row, type Row, timed, times } from "./stats.ts";
@@ -110,14 +115,12 @@ async function poolFull(server: TestServer, size: number): Promise<void> {
 
 /** The same without the API, step by step, beside a bare restore of the same template. */
 async function phases(from: "pool" | "template", poolSize: number): Promise<Row[]> {
-  const { home: shared, image, launcher } = prepared();
+  const { home: shared } = prepared();
   using home = makeTestHome(shared);
   const log = pino({ level: "silent" });
   const pool = { size: poolSize, memoryMiB: 1280 };
-  await using host = await openHost(
-    { home: home.path, machine: { image, launcher }, pool, log },
-    never,
-  );
+  const machine = machineParts();
+  await using host = await openHost({ home: home.path, machine, pool, log }, never);
   await host.adopt(new Set(), never);
   const steps = new Map<string, number[]>();
   const note = (step: string, ms: number): void => {
@@ -127,12 +130,13 @@ async function phases(from: "pool" | "template", poolSize: number): Promise<Row[
     if (poolSize > 0) await host.poolFull(never);
     const id = makeSandboxId("ord", randomBytes(20));
     const started = performance.now();
-    await using machine = await host.create({ id, memoryMiB: 1280, env: {} }, never);
+    const network = { kind: "open" } as const;
+    await using made = await host.create({ id, memoryMiB: 1280, env: {}, network }, never);
     const created = performance.now();
     for (const command of ["first command", "second command"]) {
-      note(command, await timed(() => runTrue(machine.guest)));
+      note(command, await timed(() => runTrue(made.guest)));
     }
-    for (const [step, ms] of Object.entries(machine.origin.phasesMs)) note(step, ms);
+    for (const [step, ms] of Object.entries(made.origin.phasesMs)) note(step, ms);
     note("create, all", created - started);
   }
   const rows = [...steps].map(([step, values]) => row(`${from}: ${step}`, "ms", values));
@@ -156,7 +160,11 @@ async function bareRestore(home: string): Promise<number[]> {
   const qemuVersion = version.split("\n")[0] ?? "";
   const log = pino({ level: "silent" });
   const acceleration = emulation("measured");
-  const driver = await QemuDriver.open({ home, image, launcher, qemuVersion, acceleration, log });
+  const network = await openNetwork(home);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => network.close(false));
+  const options = { home, image, launcher, network, qemuVersion, acceleration, log };
+  const driver = await QemuDriver.open(options);
   const template = await driver.findTemplate({ memoryMiB: 1280, vcpuCount: 2 });
   if (template === undefined) return [];
   return await times(12, async () => {

@@ -1,14 +1,22 @@
-import { after } from "node:test";
+import { after, before } from "node:test";
 
-import { emulation, QemuDriver } from "@skerry/host";
+import { emulation, QemuDriver, type Network } from "@skerry/host";
 import { pino } from "pino";
 
 import { holdingsOf } from "../support/holdings.ts";
-import { makeTestHome, prepared } from "../support/machine-home.ts";
+import { makeTestHome, openNetwork, prepared } from "../support/machine-home.ts";
 import { driverSuite } from "./driver-suite.ts";
 
 const home = makeTestHome();
-after(() => home[Symbol.dispose]());
+const log = pino({ level: "silent" });
+let network: Network;
+before(async () => {
+  network = await openNetwork(home.path);
+});
+after(async () => {
+  await network.close(false);
+  home[Symbol.dispose]();
+});
 
 driverSuite("QEMU", async () => {
   const { image, launcher } = prepared();
@@ -16,9 +24,10 @@ driverSuite("QEMU", async () => {
     home: home.path,
     image,
     launcher,
+    network,
     qemuVersion: "contract",
     acceleration: emulation("the contract suite runs everywhere"),
-    log: pino({ level: "silent" }),
+    log,
   });
   return {
     driver,

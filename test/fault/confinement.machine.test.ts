@@ -91,7 +91,7 @@ suite("the process of a machine", { timeout: 60_000 }, () => {
       );
       const paths = open.filter((path) => path.startsWith("/"));
       const known =
-        /^\/(machine|image|template|dev\/null|dev\/urandom)|\/(qemu\.log|templates\/[0-9a-f]+\/state)$/;
+        /^\/(machine|image|template|dev\/null|dev\/urandom|dev\/net\/tun$)|\/(qemu\.log|templates\/[0-9a-f]+\/state)$/;
       assert.deepEqual(
         paths.filter((path) => !known.test(path)),
         [],

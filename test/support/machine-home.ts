@@ -11,13 +11,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { MachineImage } from "@skerry/host";
+import { egressProgram } from "@skerry/egress";
+import { Network, type MachineImage, type MachineParts } from "@skerry/host";
+import { pino } from "pino";
 
 /** What the set-up of `npm test` has built, and where. */
 export interface Prepared {
   readonly home: string;
   readonly image: MachineImage;
   readonly launcher: string;
+  readonly netns: string;
   readonly guestBinary: string;
 }
 
@@ -25,10 +28,23 @@ export interface Prepared {
 export function prepared(): Prepared {
   const home = process.env["SKERRY_HOME"];
   if (home === undefined) throw new Error("run the tests through npm test, which does the set-up");
-  const { image, launcher, guestBinary } = JSON.parse(
+  const { image, launcher, netns, guestBinary } = JSON.parse(
     readFileSync(join(home, "setup.json"), "utf8"),
   ) as Omit<Prepared, "home">;
-  return { home, image, launcher, guestBinary };
+  return { home, image, launcher, netns, guestBinary };
+}
+
+/** What a host is opened with. */
+export function machineParts(): MachineParts {
+  const { image, launcher, netns } = prepared();
+  const egress = [process.execPath, "--disable-warning=ExperimentalWarning", egressProgram];
+  return { image, launcher, netns, egress };
+}
+
+/** A network of a driver's own. */
+export async function openNetwork(home: string): Promise<Network> {
+  const { netns: program, egress } = machineParts();
+  return await Network.open({ home, program, egress, log: pino({ level: "silent" }) });
 }
 
 /** A home of a test's own, which shares the templates: making one takes as long as a boot. */

@@ -8,7 +8,7 @@ export function machineProcesses(home: string): Map<string, number> {
     try {
       const text = readFileSync(join(home, "machines", id, "machine.json"), "utf8");
       const { pid, label } = JSON.parse(text) as { pid: number; label?: string };
-      if (label !== undefined) found.set(label, pid);
+      if (label !== undefined) found.set((JSON.parse(label) as { id: string }).id, pid);
     } catch {
       // being made or being removed
     }

@@ -6,20 +6,34 @@ import type { Logger } from "pino";
 
 import type { MachineImage } from "./images/index.ts";
 import { Host } from "./machines/host.ts";
+import { Network } from "./network/network.ts";
 import type { Driver } from "./vmm/driver.ts";
 import { FakeDriver } from "./vmm/fake/fake-driver.ts";
 import { chooseAcceleration } from "./vmm/qemu/kvm-trial.ts";
-import { QemuDriver } from "./vmm/qemu/qemu-driver.ts";
+import { QemuDriver, type QemuDriverOptions } from "./vmm/qemu/qemu-driver.ts";
 import { runTool } from "./vmm/qemu/tools.ts";
 
 export interface OpenHostOptions {
   /** `SKERRY_HOME`. */
   readonly home: string;
   /** What to boot; the fake driver needs none. */
-  readonly machine: { readonly image: MachineImage; readonly launcher: string } | "fake";
+  readonly machine: MachineParts | "fake";
   /** Machines kept ready, and their size in MiB. */
   readonly pool: { readonly size: number; readonly memoryMiB: number };
   readonly log: Logger;
+}
+
+/** What machines are made of and with. */
+export interface MachineParts {
+  readonly image: MachineImage;
+  /** `native/jail` */
+  readonly launcher: string;
+  /** `native/netns` */
+  readonly netns: string;
+  /** The command of egress, without its arguments. */
+  readonly egress: readonly string[];
+  /** Who egress asks for names; default: the name servers of this host. */
+  readonly nameServers?: readonly string[] | undefined;
 }
 
 /** Free space in `SKERRY_HOME` below which no machine starts. */
@@ -49,7 +63,21 @@ async function openDriver(
 ): Promise<Driver> {
   if (machine === "fake") return new FakeDriver();
   const qemuVersion = (await runTool("qemu-system-x86_64", ["--version"])).split("\n")[0] ?? "";
-  const options = { home, ...machine, qemuVersion, log };
+  const { netns: program, egress, nameServers } = machine;
+  const network = await Network.open({ home, program, egress, nameServers, log });
+  try {
+    return await openQemu({ home, ...machine, network, qemuVersion, log }, signal);
+  } catch (error) {
+    await network.close(false);
+    throw error;
+  }
+}
+
+async function openQemu(
+  options: Omit<QemuDriverOptions, "acceleration">,
+  signal: AbortSignal,
+): Promise<Driver> {
+  const { log } = options;
   const acceleration = await chooseAcceleration(options, signal);
   log.info(acceleration, "acceleration");
   return await QemuDriver.open({ ...options, acceleration });

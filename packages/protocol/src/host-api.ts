@@ -1,3 +1,4 @@
+import type { Refusal } from "./egress.ts";
 import type {
   DialTarget,
   DirectoryEntry,
@@ -9,6 +10,7 @@ import type {
   WriteFileParams,
 } from "./guest.ts";
 import type { SandboxId } from "./ids.ts";
+import type { NetworkPolicy } from "./network-policy.ts";
 
 /**
  * What control asks of a host. It says nothing of where the host is: today it is an object in the
@@ -42,6 +44,7 @@ export interface MachineRequest {
   readonly memoryMiB: number;
   /** Set in the sandbox's environment before anything runs. */
   readonly env: Readonly<Record<string, string>>;
+  readonly network: NetworkPolicy;
 }
 
 export interface HostStatus {
@@ -66,6 +69,8 @@ export interface HostedMachine extends AsyncDisposable {
   readonly gone: Promise<MachineEnd>;
   /** How the machine came to be, and the time in ms of each phase: for the benchmark and the log. */
   readonly origin: MachineOrigin;
+  /** Is called with what the network refuses the machine. */
+  onRefused: ((refusal: Refusal) => void) | null;
 }
 
 export interface MachineOrigin {

@@ -106,3 +106,14 @@ export {
   type StreamNotification,
 } from "./sandbox-rpc.ts";
 export { classForErrno, thrown, ThrownError } from "./thrown.ts";
+export { EgressMessage, EgressRequest, Refusal } from "./egress.ts";
+export { isRefusedAddress, parseIpv4 } from "./internet-address.ts";
+export {
+  AllowRule,
+  NetworkPolicy,
+  parseAllowRule,
+  readName,
+  ruleForAddress,
+  ruleForName,
+} from "./network-policy.ts";
+export { MachineLabel } from "./machine-label.ts";

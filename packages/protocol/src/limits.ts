@@ -122,6 +122,27 @@ export const limits = {
   /** How long our client tries to come back to a sandbox that outlives its socket. */
   reconnectMs: 30_000,
 
+  /** One change of what a machine reaches, and the making or removing of the gateway. */
+  networkChangeMs: 5_000,
+  networkSetUpMs: 20_000,
+  /** Entries of `allowNet`. */
+  allowRulesMax: 1_000,
+  /** Egress: connections of one machine at once, what connecting and silence may take. */
+  egressConnectionsMax: 1_024,
+  egressConnectMs: 15_000,
+  egressIdleMs: 30 * 60_000,
+  /** Names: queries of one machine at once, the answer of a name server, and how long an answer counts. */
+  nameQueriesMax: 64,
+  nameAnswerMs: 5_000,
+  nameTtlMinSeconds: 5,
+  nameTtlMaxSeconds: 300,
+  /** Addresses of a name that are told of, and tried. */
+  nameAddressesMax: 16,
+  /** Names and addresses that one machine has learnt; the oldest go first. */
+  nameBindingsMax: 4_096,
+  /** Refusals of one machine that its event log is told of in a minute. */
+  refusalsPerMinuteMax: 60,
+
   /** What a Deno process of a REPL may answer at most, as JSON. */
   replAnswerBytesMax: 16 * 1_048_576,
   /** A new REPL must be ready after this long. */

@@ -15,6 +15,7 @@ suite("the configuration", () => {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
       ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
+      nameServers: [],
     });
     assert.match(read([], {}, false)?.home ?? "", /\/\.local\/share\/skerry$/);
   });
@@ -31,6 +32,9 @@ suite("the configuration", () => {
     assert.equal(read(["--max-lifetime", "24h"])?.lifetimeMaxMs, 86_400_000);
     const origins = ["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"];
     assert.equal(read(origins)?.allowedOrigins.length, 2);
+    const servers = ["--name-server", "192.0.2.1:53", "--name-server", "[2001:db8::1]"];
+    assert.deepEqual(read(servers)?.nameServers, ["192.0.2.1:53", "[2001:db8::1]"]);
+    assert.throws(() => read(["--name-server", "ns.example"]), ConfigError);
     assert.equal(read(["--keep-sandboxes"])?.keepSandboxes, true);
   });
 
@@ -77,7 +81,11 @@ suite("the set-up of a host", () => {
     try {
       assert.throws(() => readSetup(home), /is not set up/);
       const parts = { kernel: "/k", initrd: "/i", root: "/r", runtime: "/t", disk: "/d" };
-      const setup = { image: { name: "builtin:debian-13", key: "ab", ...parts }, launcher: "/l" };
+      const setup = {
+        image: { name: "builtin:debian-13", key: "ab", ...parts },
+        launcher: "/l",
+        netns: "/n",
+      };
       writeFileSync(join(home, "setup.json"), JSON.stringify({ ...setup, guestBinary: "/g" }));
       assert.deepEqual(readSetup(home), setup);
     } finally {

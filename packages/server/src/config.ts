@@ -22,6 +22,8 @@ export interface ServeConfig {
   readonly logFile: string | null;
   /** Origins whose pages may open sockets. */
   readonly allowedOrigins: readonly string[];
+  /** Name servers that sandboxes' questions go to, as Node takes them; empty: those of this host. */
+  readonly nameServers: readonly string[];
   /** Sandboxes with a duration go on when the server stops, for the next one to take up. */
   readonly keepSandboxes: boolean;
 }
@@ -41,6 +43,7 @@ export const usage = `usage: skerry serve [options]
   --max-lifetime TIME    longest lifetime at once: 90s, 30m, 24h (SKERRY_MAX_LIFETIME, 30m)
   --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
   --log-file FILE        instead of standard error (SKERRY_LOG_FILE)
+  --name-server ADDRESS  who is asked for names, with a port or without, instead of this host's; may be repeated
   --allow-origin ORIGIN  a web page that may open sockets; may be repeated
   --keep-sandboxes       leave sandboxes with a timeout running when the server stops, for the next
   --help
@@ -146,6 +149,7 @@ export function readConfig(
     lifetimeMaxMs: data["max-lifetime"],
     logLevel: data["log-level"],
     logFile: data["log-file"],
+    nameServers: Object.freeze(readNameServers(flags["name-server"] ?? [])),
     allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
     keepSandboxes: flags["keep-sandboxes"] ?? false,
   });
@@ -171,6 +175,7 @@ function readFlags(args: readonly string[]) {
         ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },
         ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },
+        "name-server": { type: "string", multiple: true },
         ...{ "keep-sandboxes": { type: "boolean" }, help: { type: "boolean" } },
       },
     });
@@ -180,12 +185,23 @@ function readFlags(args: readonly string[]) {
   }
 }
 
+function readNameServers(given: readonly string[]): readonly string[] {
+  const wrong = given.filter(
+    (text) => !/^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/.test(text),
+  );
+  if (wrong.length === 0) return given;
+  throw new ConfigError(
+    wrong.map((text) => `--name-server: ${text} is no address, as in 192.0.2.1:53`),
+  );
+}
+
 const Setup = z.object({
   image: z.object({
     ...{ name: z.string(), key: z.string(), kernel: z.string(), initrd: z.string() },
     ...{ root: z.string(), runtime: z.string(), disk: z.string() },
   }),
   launcher: z.string(),
+  netns: z.string(),
 });
 
 /** What machines are made of on this host. */

@@ -1,3 +1,4 @@
+import { egressProgram } from "@skerry/egress";
 import { openHost } from "@skerry/host";
 import { limits, type HostApi, type SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
@@ -23,7 +24,9 @@ export type OpenOwnHost = (
 
 /** The real machines. */
 export const openMachines: OpenOwnHost = async (config, log, signal) => {
-  const { home, poolSize } = config;
+  const { home, poolSize, nameServers } = config;
   const pool = { size: poolSize, memoryMiB: limits.memoryDefaultMiB };
-  return await openHost({ home, machine: readSetup(home), pool, log }, signal);
+  const egress = [process.execPath, "--disable-warning=ExperimentalWarning", egressProgram];
+  const machine = { ...readSetup(home), egress, nameServers };
+  return await openHost({ home, machine, pool, log }, signal);
 };

@@ -33,6 +33,7 @@ pub fn stage2() -> ! {
     must(set_limits(), "set limits");
     stay_in_memory();
     must(network::bring_up_loopback(), "bring up lo");
+    must(network::bring_up_ethernet(), "bring up eth0");
     let cgroup = must(cgroups::set_up(), "set up cgroups");
     let signals = must(Signals::take(), "take signals");
     let config = Config {

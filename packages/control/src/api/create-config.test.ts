@@ -20,13 +20,21 @@ suite("the configuration of a new sandbox", () => {
   test("has defaults for all that is left out, or null as the Python client sends it", () => {
     const defaults = {
       ...{ region: "ord", memoryMiB: limits.memoryDefaultMiB, labels: {}, env: {} },
-      stopAtMs: null,
+      ...{ stopAtMs: null, network: { kind: "open" } },
     };
     const nulls = { stop_at_ms: null, labels: null, allow_net: null, root: null, volumes: null };
     assert.deepEqual(readCreateConfig(undefined, nowhere, rules), defaults);
     assert.deepEqual(read({}), defaults);
     assert.deepEqual(read({ ...nulls, memory_mb: 1280, debug: false }), defaults);
-    assert.deepEqual(read({ volumes: [], secrets: {}, allow_net: [] }), defaults);
+    assert.deepEqual(read({ volumes: [], secrets: {} }), defaults);
+  });
+
+  test("reads which hosts may be reached: all when it does not say, none when the list is empty", () => {
+    assert.deepEqual(read({ allow_net: [] }).network, { kind: "filtered", rules: [] });
+    assert.deepEqual(read({ allow_net: ["a.example:443"] }).network, {
+      kind: "filtered",
+      rules: [{ kind: "name", name: "a.example", port: 443 }],
+    });
   });
 
   for (const [name, config, code] of [
@@ -52,7 +60,10 @@ suite("the configuration of a new sandbox", () => {
     ["a root", { root: { volume: "v" } }, "NOT_IMPLEMENTED"],
     ["volumes", { volumes: [{ volume: "v", path: "/data" }] }, "NOT_IMPLEMENTED"],
     ["volumes as Python sends them", { volumes: { "/data": "v" } }, "NOT_IMPLEMENTED"],
-    ["hosts", { allow_net: ["example.com"] }, "NOT_IMPLEMENTED"],
+    ["a host that is none", { allow_net: ["https://example.com"] }, "INVALID_CONFIG"],
+    ["a host that no sandbox may reach", { allow_net: ["169.254.169.254"] }, "INVALID_CONFIG"],
+    ["too many hosts", { allow_net: Array(10_000).fill("a.example") }, "INVALID_CONFIG"],
+    ["hosts that are no list", { allow_net: "example.com" }, "INVALID_CONFIG"],
     ["secrets", { secrets: { KEY: { hosts: ["a.b"], value: "hush" } } }, "NOT_IMPLEMENTED"],
     ["ssh", { ssh: true }, "NOT_IMPLEMENTED"],
     ["a port", { port: 80 }, "NOT_IMPLEMENTED"],

@@ -1,4 +1,11 @@
-import { CreateConfig, Labels, limits, SandboxError } from "@skerry/protocol";
+import {
+  CreateConfig,
+  Labels,
+  limits,
+  parseAllowRule,
+  SandboxError,
+  type NetworkPolicy,
+} from "@skerry/protocol";
 
 import type { SandboxSpec } from "../sandboxes/spec.ts";
 
@@ -37,6 +44,7 @@ export function readCreateConfig(
     labels: readLabels(config),
     env: readEnv(config),
     stopAtMs: readStopAt(config, rules),
+    network: readNetwork(config),
   };
 }
 
@@ -70,8 +78,6 @@ function refuseLaterOptions(config: CreateConfig): void {
   const later = {
     root: (config.root ?? null) !== null,
     volumes: Object.keys(config.volumes ?? {}).length > 0,
-    // No network at all is what machines have today, so an empty list is what they do.
-    allow_net: (config.allow_net ?? []).length > 0,
     secrets: Object.keys(config.secrets ?? {}).length > 0,
     ssh: config.ssh === true,
     port: (config.port ?? null) !== null,
@@ -102,6 +108,23 @@ function readEnv(config: CreateConfig): Readonly<Record<string, string>> {
     }
   }
   return config.env ?? {};
+}
+
+/** Without `allow_net` there is no restriction beside those that every sandbox has. */
+function readNetwork({ allow_net: entries }: CreateConfig): NetworkPolicy {
+  if (entries === undefined || entries === null) return { kind: "open" };
+  if (entries.length > limits.allowRulesMax) {
+    throw new SandboxError(
+      "INVALID_CONFIG",
+      `allow_net: more than ${limits.allowRulesMax} entries`,
+    );
+  }
+  try {
+    return { kind: "filtered", rules: entries.map(parseAllowRule) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new SandboxError("INVALID_CONFIG", `allow_net: ${error.message}`);
+  }
 }
 
 function readStopAt(config: CreateConfig, rules: CreateRules): number | null {

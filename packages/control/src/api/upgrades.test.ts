@@ -63,7 +63,7 @@ suite("an upgrade", () => {
     ],
     [
       "with an option that is still to come",
-      (server: Fixture) => server.create({ allow_net: ["example.com"] }),
+      (server: Fixture) => server.create({ root: { volume: "v" } }),
       ...([501, "NOT_IMPLEMENTED"] as const),
     ],
     [

@@ -37,7 +37,7 @@ export class Sandbox {
 
   constructor(
     id: SandboxId,
-    spec: Omit<SandboxSpec, "env">,
+    spec: Omit<SandboxSpec, "env" | "network">,
     createdAtMs: number,
     context: SandboxContext,
   ) {
@@ -88,14 +88,14 @@ export class Sandbox {
    *
    * @throws {SandboxError} the host's codes, and `CANCELLED`.
    */
-  async start(env: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
+  async start({ env, network }: SandboxSpec, signal: AbortSignal): Promise<void> {
     const { host } = this.#context;
     const { id, memoryMiB } = this;
     const deadline = AbortSignal.timeout(limits.createMs);
     const until = AbortSignal.any([signal, this.#creation.signal, deadline]);
     try {
       until.throwIfAborted();
-      const machine = await host.create({ id, memoryMiB, env }, until);
+      const machine = await host.create({ id, memoryMiB, env, network }, until);
       await this.#takeMachine(machine, until);
     } catch (error) {
       this.request({ kind: "failed" });
@@ -173,6 +173,7 @@ export class Sandbox {
 
   #setMachine(machine: HostedMachine): void {
     this.#machine = machine;
+    machine.onRefused = (refusal) => this.record("network-refused", refusal);
     void machine.gone.then(({ detail }) => {
       if (this.#isLetGo) return;
       this.log.error({ detail }, "machine crashed");

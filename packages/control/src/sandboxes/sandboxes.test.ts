@@ -13,7 +13,8 @@ import { Sandboxes } from "./sandboxes.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;
-const spec = { region: "ord", memoryMiB: 1280, labels: {}, env: {}, stopAtMs: null };
+const network = { kind: "open" } as const;
+const spec = { region: "ord", memoryMiB: 1280, labels: {}, env: {}, stopAtMs: null, network };
 
 function open(store: Store, options: { readonly sandboxesMax?: number } = {}) {
   const host = new FakeHost();

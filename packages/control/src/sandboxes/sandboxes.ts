@@ -83,7 +83,7 @@ export class Sandboxes {
     const now = this.#options.clock.now();
     const sandbox = this.#add(new Sandbox(id, spec, now, this.#options));
     try {
-      await sandbox.start(spec.env, signal);
+      await sandbox.start(spec, signal);
       return sandbox;
     } catch (error) {
       await sandbox.ended;

@@ -1,4 +1,4 @@
-import type { HostApi } from "@skerry/protocol";
+import type { HostApi, NetworkPolicy } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import type { Clock } from "../clock.ts";
@@ -18,6 +18,7 @@ export interface SandboxSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Null: it ends with its creating connection. */
   readonly stopAtMs: number | null;
+  readonly network: NetworkPolicy;
 }
 
 /** What every sandbox of a server works with. */

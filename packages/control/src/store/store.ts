@@ -87,6 +87,7 @@ export type EventKind =
   | "command-started"
   | "command-ended"
   | "extended"
+  | "network-refused"
   | "stopped";
 
 /** Something that happened to a sandbox. `detail` is JSON without secrets. */

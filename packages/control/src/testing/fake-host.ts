@@ -62,6 +62,7 @@ export class FakeMachine implements HostedMachine {
   readonly guest: FakeGuest;
   readonly gone: Promise<MachineEnd>;
   readonly origin = { from: "fake", phasesMs: { make: 0 } } as const;
+  onRefused: HostedMachine["onRefused"] = null;
   readonly #host: FakeHost;
   readonly #gone = Promise.withResolvers<MachineEnd>();
 

@@ -22,15 +22,23 @@ function open(pool: number, checkRoom = async (): Promise<void> => {}) {
   return { driver, host };
 }
 
+const network = { kind: "open" } as const;
+
 suite("Host", () => {
   test("boots when there is no template, and has one made for the next", async () => {
     const { driver, host } = open(0);
     await using _host = host;
-    await using first = await host.create({ id: idOf(1), memoryMiB: 2048, env: {} }, never());
+    await using first = await host.create(
+      { id: idOf(1), memoryMiB: 2048, env: {}, network },
+      never(),
+    );
     assert.equal(first.origin.from, "cold");
     const spec = { memoryMiB: 2048, vcpuCount: 2 };
     while ((await driver.findTemplate(spec)) === undefined) await new Promise(setImmediate);
-    await using second = await host.create({ id: idOf(2), memoryMiB: 2048, env: {} }, never());
+    await using second = await host.create(
+      { id: idOf(2), memoryMiB: 2048, env: {}, network },
+      never(),
+    );
     assert.equal(second.origin.from, "template");
   });
 
@@ -39,7 +47,7 @@ suite("Host", () => {
     await using _host = host;
     await host.warmUp(never());
     await host.poolFull(never());
-    const request = { id: idOf(3), memoryMiB: 1280, env: { WHO: "me" } };
+    const request = { id: idOf(3), memoryMiB: 1280, env: { WHO: "me" }, network };
     await using machine = await host.create(request, never());
     assert.equal(machine.origin.from, "pool");
     assert.equal(await machine.guest.call("env.get", { key: "WHO" }), "me");
@@ -51,7 +59,7 @@ suite("Host", () => {
     const { driver, host } = open(3);
     await host.warmUp(never());
     await host.poolFull(never());
-    await host.create({ id: idOf(4), memoryMiB: 1280, env: {} }, never());
+    await host.create({ id: idOf(4), memoryMiB: 1280, env: {}, network }, never());
     await host.close();
     assert.deepEqual(driver.held, []);
   });
@@ -59,7 +67,7 @@ suite("Host", () => {
   test("tells a machine that its owner ended from one that crashed", async () => {
     const { host } = open(0);
     await using _host = host;
-    const machine = await host.create({ id: idOf(5), memoryMiB: 768, env: {} }, never());
+    const machine = await host.create({ id: idOf(5), memoryMiB: 768, env: {}, network }, never());
     await machine[Symbol.asyncDispose]();
     assert.equal((await machine.gone).kind, "disposed");
   });
@@ -69,7 +77,7 @@ suite("Host", () => {
       throw new SandboxError("HOST_DISK_FULL");
     });
     await using _host = host;
-    const creating = host.create({ id: idOf(6), memoryMiB: 768, env: {} }, never());
+    const creating = host.create({ id: idOf(6), memoryMiB: 768, env: {}, network }, never());
     await assert.rejects(creating, { code: "HOST_DISK_FULL" });
     assert.deepEqual(driver.held, []);
   });
@@ -78,7 +86,7 @@ suite("Host", () => {
     const { driver, host } = open(0);
     await using _host = host;
     const abort = new AbortController();
-    const creating = host.create({ id: idOf(7), memoryMiB: 768, env: {} }, abort.signal);
+    const creating = host.create({ id: idOf(7), memoryMiB: 768, env: {}, network }, abort.signal);
     abort.abort(new Error("the client left"));
     await assert.rejects(creating, /the client left/);
     await host.close();

@@ -4,11 +4,13 @@ import {
   type HostedMachine,
   type HostStatus,
   limits,
+  MachineLabel,
   type MachineEnd,
   type MachineOrigin,
   type MachineRequest,
+  type Refusal,
   SandboxError,
-  SandboxId,
+  type SandboxId,
   toSandboxError,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
@@ -116,6 +118,7 @@ export class Host implements HostApi, AsyncDisposable {
     const ending = [...this.#running].filter(({ id }) => !keep.has(id));
     await Promise.all(ending.map((machine) => machine[Symbol.asyncDispose]()));
     await Promise.all(this.#background);
+    await this.#options.driver.close(keep.size > 0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -130,10 +133,8 @@ export class Host implements HostApi, AsyncDisposable {
     stack.use(attached.machine);
     const obtained = performance.now();
     await giveIdentity(attached.guest, request.id, request.env, signal);
-    await attached.machine.setLabel(request.id);
-    signal.throwIfAborted();
-    stack.move();
-    return this.#run(request.id, attached, {
+    await attached.machine.setLabel(labelOf(request));
+    const running = this.#run(request, attached, {
       from,
       phasesMs: {
         ...(from !== "pool" && attached.machine.phasesMs),
@@ -141,6 +142,10 @@ export class Host implements HostApi, AsyncDisposable {
         identity: performance.now() - obtained,
       },
     });
+    await attached.machine.setNetwork(request.network, running.refused);
+    signal.throwIfAborted();
+    stack.move();
+    return running;
   }
 
   async #obtain(
@@ -232,12 +237,15 @@ export class Host implements HostApi, AsyncDisposable {
     wanted: ReadonlySet<SandboxId>,
     signal: AbortSignal,
   ): Promise<HostedMachine | undefined> {
-    const id = SandboxId.safeParse(machine.label);
+    const label = readLabel(machine.label);
     try {
-      if (!id.success || !wanted.has(id.data)) throw new Error("nobody wants this machine");
+      if (label === undefined || !wanted.has(label.id))
+        throw new Error("nobody wants this machine");
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.guestCallMs)]);
       const attached = await attach(machine, false, deadline);
-      return this.#run(id.data, attached, { from: "adopted", phasesMs: {} });
+      const running = this.#run(label, attached, { from: "adopted", phasesMs: {} });
+      await machine.setNetwork(label.network, running.refused);
+      return running;
     } catch (error) {
       this.#options.log.info({ machineId: machine.id, err: error }, "machine not taken back");
       await machine[Symbol.asyncDispose]();
@@ -245,7 +253,7 @@ export class Host implements HostApi, AsyncDisposable {
     }
   }
 
-  #run(id: SandboxId, attached: Attached, origin: MachineOrigin): HostedMachine {
+  #run({ id }: MachineLabel, attached: Attached, origin: MachineOrigin): RunningMachine {
     const running = new RunningMachine(id, attached, origin);
     this.#running.add(running);
     void running.gone.then(() => this.#running.delete(running));
@@ -258,6 +266,7 @@ class RunningMachine implements HostedMachine {
   readonly guest: Guest;
   readonly gone: Promise<MachineEnd>;
   readonly origin: MachineOrigin;
+  onRefused: ((refusal: Refusal) => void) | null = null;
   readonly #machine: Machine;
   #isDisposed = false;
 
@@ -273,9 +282,23 @@ class RunningMachine implements HostedMachine {
     this.#machine = machine;
   }
 
+  readonly refused = (refusal: Refusal): void => this.onRefused?.(refusal);
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
     await this.#machine[Symbol.asyncDispose]();
+  }
+}
+
+function labelOf({ id, network }: MachineRequest): string {
+  return JSON.stringify({ id, network } satisfies MachineLabel);
+}
+
+function readLabel(text: string | undefined): MachineLabel | undefined {
+  try {
+    return MachineLabel.parse(JSON.parse(text ?? ""));
+  } catch {
+    return undefined; // of another version, or half written
   }
 }
 

@@ -57,6 +57,8 @@ export class FakeDriver implements Driver {
   async adopt(): Promise<readonly Machine[]> {
     return []; // nothing in memory outlives its process
   }
+
+  async close(): Promise<void> {}
 }
 
 class FakeMachine implements Machine {
@@ -91,6 +93,8 @@ class FakeMachine implements Machine {
 
   async pause(): Promise<void> {}
   async resume(): Promise<void> {}
+
+  async setNetwork(): Promise<void> {}
 
   async setLabel(label: string): Promise<void> {
     this.#label = label;

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { limits } from "@skerry/protocol";
 import type { Logger } from "pino";
 
+import type { Network } from "../../network/network.ts";
 import { type findCgroups, removeCgroup } from "./cgroups.ts";
 import { MachineFiles, type MachineRecord } from "./machine-files.ts";
 import { machineName } from "./names.ts";
@@ -15,6 +16,7 @@ interface Surroundings {
   readonly machinesDirectory: string;
   readonly uids: UidPool;
   readonly cgroups: Awaited<ReturnType<typeof findCgroups>>;
+  readonly network: Network;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -60,7 +62,7 @@ function holdings(
 }
 
 async function adoptOne(
-  { signal, log }: Surroundings,
+  { signal, log, network }: Surroundings,
   files: MachineFiles,
   record: MachineRecord,
   held: AsyncDisposableStack,
@@ -69,8 +71,9 @@ async function adoptOne(
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.guestCallMs)]);
     const monitor = await Qmp.open(files.monitorSocket, deadline);
     held.defer(() => monitor.close());
+    const link = held.use(network.claim(record.network));
     return new QemuMachine({
-      ...{ files, monitor, held, pid: record.pid, uid: record.uid, label: record.label },
+      ...{ files, monitor, held, link, pid: record.pid, uid: record.uid, label: record.label },
       spec: { memoryMiB: record.memoryMiB, vcpuCount: record.vcpuCount },
       // The process is nobody's child now; its monitor closes when it ends.
       ended: monitor.closed.then(() => "the monitor closed"),

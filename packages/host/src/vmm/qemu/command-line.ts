@@ -14,7 +14,7 @@ export const jailPath = {
 } as const;
 
 /** Descriptors that a QEMU inherits. */
-export const inherited = { ready: 3, state: 4, guest: 5, monitor: 6 } as const;
+export const inherited = { ready: 3, state: 4, guest: 5, monitor: 6, tap: 7 } as const;
 
 /** The name of the port on which the guest speaks; `native/guest` looks for it. */
 export const portName = "skerry";
@@ -56,6 +56,11 @@ export function commandLine({ name, spec, acceleration, start }: CommandLine): s
       "qcow2,cache=writeback,discard=unmap,werror=report,rerror=report",
     ),
     ...disk("runtime", jailPath.runtime, "raw,readonly=on,file.locking=off"),
+    ...["-netdev", `tap,id=net,fd=${inherited.tap}`],
+    ...[
+      "-device",
+      "virtio-net-pci,netdev=net,id=net-device,mac=52:54:00:73:6b:79,disable-legacy=on,romfile=",
+    ],
     ...socket("monitor", inherited.monitor),
     ...["-mon", "chardev=monitor,mode=control"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],

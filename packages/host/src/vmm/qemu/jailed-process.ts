@@ -14,6 +14,8 @@ export interface View {
 }
 
 export interface JailOptions {
+  /** A program with its first arguments that becomes the launcher, in a network of the machine's own. */
+  readonly network: readonly string[];
   readonly launcher: string;
   /** An empty directory that the jail's root is mounted on, in a namespace of its own. */
   readonly root: string;
@@ -54,9 +56,10 @@ export async function startJailed(
   options: JailOptions,
   qemuArguments: readonly string[],
 ): Promise<JailedProcess> {
+  const [program, ...words] = [...options.network, options.launcher];
   const child = spawn(
-    options.launcher,
-    [...jailArguments(options), "--", qemuProgram, ...qemuArguments],
+    program,
+    [...words, ...jailArguments(options), "--", qemuProgram, ...qemuArguments],
     {
       cwd: "/",
       env: {},

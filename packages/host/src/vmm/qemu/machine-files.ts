@@ -6,6 +6,8 @@ import { join } from "node:path";
 export interface MachineRecord {
   readonly pid: number;
   readonly uid: number;
+  /** Its number in the network. */
+  readonly network: number;
   readonly memoryMiB: number;
   readonly vcpuCount: number;
   readonly label?: string | undefined;
@@ -69,6 +71,7 @@ export class MachineFiles {
 function isRecord(value: unknown): value is MachineRecord {
   if (typeof value !== "object" || value === null) return false;
   const record = value as Partial<Record<keyof MachineRecord, unknown>>;
-  const numbers = [record.pid, record.uid, record.memoryMiB, record.vcpuCount];
+  const { pid, uid, network, memoryMiB, vcpuCount } = record;
+  const numbers = [pid, uid, network, memoryMiB, vcpuCount];
   return numbers.every(Number.isInteger) && ["string", "undefined"].includes(typeof record.label);
 }

@@ -5,6 +5,7 @@ import { limits, SandboxError } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import type { MachineImage } from "../../images/index.ts";
+import type { Network } from "../../network/network.ts";
 import type { Driver, Machine, MachineSpec, Template } from "../driver.ts";
 import type { Acceleration } from "./acceleration.ts";
 import { adoptMachines } from "./adopt.ts";
@@ -26,6 +27,7 @@ export interface QemuDriverOptions {
   readonly image: MachineImage;
   /** The program that confines QEMU (`native/jail`). */
   readonly launcher: string;
+  readonly network: Network;
   readonly qemuVersion: string;
   readonly acceleration: Acceleration;
   readonly log: Logger;
@@ -104,9 +106,14 @@ export class QemuDriver implements Driver {
       machinesDirectory: this.#machinesDirectory,
       uids: this.#uids,
       cgroups: this.#cgroups,
+      network: this.#options.network,
       log: this.#options.log,
       signal,
     });
+  }
+
+  async close(keep: boolean): Promise<void> {
+    await this.#options.network.close(keep);
   }
 
   async #start(spec: MachineSpec, start: Start, signal: AbortSignal): Promise<QemuMachine> {
@@ -127,6 +134,7 @@ export class QemuDriver implements Driver {
     stack.defer(() => files.remove());
     await files.create();
     const uid = stack.use(this.#uids.take()).uid;
+    const link = stack.use(this.#options.network.take());
     const name = machineName(files.id);
     const cgroup = stack.use(
       await makeCgroup(this.#cgroups, name, {
@@ -143,6 +151,7 @@ export class QemuDriver implements Driver {
     const process = stack.use(
       await startJailed(
         {
+          network: link.commandFor(inherited.tap),
           launcher: this.#options.launcher,
           root: files.jailRoot,
           views: this.#views(files, start),
@@ -176,7 +185,7 @@ export class QemuDriver implements Driver {
       phases.mark("restore");
     }
     const machine = new QemuMachine({
-      ...{ files, spec, uid, monitor },
+      ...{ files, spec, uid, link, monitor },
       ...{ pid: process.pid, ended: process.ended },
       held: stack.move(),
       phasesMs: phases.done,

@@ -1,8 +1,9 @@
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 
-import type { MachineEnd } from "@skerry/protocol";
+import type { MachineEnd, NetworkPolicy, Refusal } from "@skerry/protocol";
 
+import type { NetworkLink } from "../../network/network.ts";
 import type { Machine, MachineSpec } from "../driver.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import type { Qmp } from "./qmp.ts";
@@ -12,6 +13,7 @@ export interface QemuParts {
   readonly spec: MachineSpec;
   readonly pid: number;
   readonly uid: number;
+  readonly link: NetworkLink;
   readonly monitor: Qmp;
   /** Settles when the process has ended, with how. */
   readonly ended: Promise<string>;
@@ -84,6 +86,12 @@ export class QemuMachine implements Machine {
     await this.#parts.monitor.run("cont");
   }
 
+  async setNetwork(policy: NetworkPolicy, onRefused: (refusal: Refusal) => void): Promise<void> {
+    const { link } = this.#parts;
+    link.onRefused = onRefused;
+    await link.set(policy);
+  }
+
   async setLabel(label: string): Promise<void> {
     this.#label = label;
     await this.writeRecord();
@@ -91,8 +99,9 @@ export class QemuMachine implements Machine {
 
   /** Notes down what a later process must know to find the machine again. */
   async writeRecord(): Promise<void> {
-    const { pid, uid, spec } = this.#parts;
-    await this.#parts.files.writeRecord({ pid, uid, ...spec, label: this.#label });
+    const { pid, uid, spec, link } = this.#parts;
+    const record = { pid, uid, network: link.number, ...spec, label: this.#label };
+    await this.#parts.files.writeRecord(record);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

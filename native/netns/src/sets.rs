@@ -1,0 +1,82 @@
+//! Machines in and out of the gateway's sets: one message to the kernel, no process.
+
+use std::io;
+
+use crate::addresses::machine_interface;
+use crate::netlink::{Message, Socket};
+use crate::rules::{FILTERED, OPEN, TABLE};
+
+const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+const NFNL_MSG_BATCH_END: u16 = 0x11;
+const SUBSYSTEM: u16 = libc::NFNL_SUBSYS_NFTABLES as u16;
+const NEW_ELEMENT: u16 = SUBSYSTEM << 8 | 12;
+const DELETE_ELEMENT: u16 = SUBSYSTEM << 8 | 14;
+const FAMILY_INET: u8 = 1;
+const NESTED: u16 = 0x8000;
+const LIST_TABLE: u16 = 1;
+const LIST_SET: u16 = 2;
+const LIST_ELEMENTS: u16 = 3;
+const LIST_ELEMENT: u16 = 1;
+const ELEMENT_KEY: u16 = 1;
+const DATA_VALUE: u16 = 1;
+/// The key of a set of interface names.
+const NAME_BYTES: usize = 16;
+
+/// What a machine may reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reach {
+    /// Nothing: every connection is refused.
+    Closed,
+    /// What egress lets through.
+    Filtered,
+    /// Everything but what is always refused.
+    Open,
+}
+
+/// The sets of the namespace that the thread was in.
+pub struct Sets {
+    socket: Socket,
+}
+
+impl Sets {
+    pub fn open() -> io::Result<Sets> {
+        Ok(Sets { socket: Socket::open(libc::NETLINK_NETFILTER)? })
+    }
+
+    /// Closes the machine first, so that it never has more than the old or the new reach.
+    pub fn put(&mut self, number: u16, reach: Reach) -> io::Result<()> {
+        for set in [OPEN, FILTERED] {
+            match self.change(DELETE_ELEMENT, 0, set, number) {
+                Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
+                _ => {}
+            }
+        }
+        match reach {
+            Reach::Closed => Ok(()),
+            Reach::Filtered => self.change(NEW_ELEMENT, libc::NLM_F_CREATE, FILTERED, number),
+            Reach::Open => self.change(NEW_ELEMENT, libc::NLM_F_CREATE, OPEN, number),
+        }
+    }
+
+    fn change(&mut self, kind: u16, flags: i32, set: &str, number: u16) -> io::Result<()> {
+        let mut key = machine_interface(number).into_bytes();
+        key.resize(NAME_BYTES, 0);
+        let mut message = Message::new(kind, flags);
+        message.raw(&[FAMILY_INET, 0, 0, 0]).text(LIST_TABLE, TABLE).text(LIST_SET, set);
+        message.nested(LIST_ELEMENTS | NESTED, |list| {
+            list.nested(LIST_ELEMENT | NESTED, |element| {
+                element.nested(ELEMENT_KEY | NESTED, |data| {
+                    data.attribute(DATA_VALUE, &key);
+                });
+            });
+        });
+        self.socket.transaction(edge(NFNL_MSG_BATCH_BEGIN), message, edge(NFNL_MSG_BATCH_END))
+    }
+}
+
+fn edge(kind: u16) -> Message {
+    let mut message = Message::quiet(kind, 0);
+    let [high, low] = SUBSYSTEM.to_be_bytes();
+    message.raw(&[0, 0, high, low]);
+    message
+}

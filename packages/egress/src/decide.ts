@@ -1,0 +1,35 @@
+import { ruleForAddress, ruleForName, type Refusal } from "@skerry/protocol";
+
+import type { MachineState } from "./machines.ts";
+
+/** Where a connection goes: to a name, whose addresses are looked up anew, or to an address itself. */
+export type Decision =
+  | { readonly kind: "name"; readonly name: string }
+  | { readonly kind: "address"; readonly address: string }
+  | { readonly kind: "refuse"; readonly refusal: Refusal };
+
+/**
+ * Whether a machine may connect to an address, and as what: an address counts as a name only when that
+ * name has led the machine to it, and the name may be reached on this port.
+ *
+ * @param isRefused Whether no machine may reach an address.
+ */
+export function decide(
+  machine: MachineState,
+  address: string,
+  port: number,
+  isRefused: (address: string) => boolean,
+): Decision {
+  const { policy, bindings } = machine;
+  const rules = policy.kind === "filtered" ? policy.rules : [];
+  const refuse = (host: string, reason: Refusal["reason"]): Decision => {
+    return { kind: "refuse", refusal: { host, port, reason } };
+  };
+  if (isRefused(address)) return refuse(address, "refused-address");
+  const names = bindings.namesOf(address);
+  const name = names.find((each) => ruleForName(rules, each, port) !== undefined);
+  if (name !== undefined) return { kind: "name", name };
+  if (ruleForAddress(rules, address, port) !== undefined) return { kind: "address", address };
+  const [known] = names;
+  return known === undefined ? refuse(address, "no-name") : refuse(known, "no-rule");
+}

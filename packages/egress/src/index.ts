@@ -1,0 +1,2 @@
+/** The program that the host runs. */
+export const egressProgram: string = new URL("main.ts", import.meta.url).pathname;

@@ -1,0 +1,56 @@
+import { createSocket } from "node:dgram";
+import { createServer, type Socket } from "node:net";
+
+import { limits } from "@skerry/protocol";
+
+import { machineOf } from "../machine-address.ts";
+import type { Machines } from "../machines.ts";
+import { answerTo } from "./answering.ts";
+import { readFrames, writeFrame } from "./frames.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** Answers what machines ask for, on sockets that are open already. */
+export function serveNames(
+  fds: { readonly udp: number; readonly tcp: number },
+  machines: Machines,
+  upstream: Upstream,
+): void {
+  const socket = createSocket("udp4");
+  socket.on("error", () => {}); // of one datagram that could not be sent
+  socket.on("message", (message, { address, port }) => {
+    const machine = machines.get(machineOf(address));
+    if (machine === undefined) return;
+    void answerTo(message, "udp", machine, upstream).then((answer) => {
+      if (answer !== null) socket.send(answer, port, address);
+    });
+  });
+  socket.bind({ fd: fds.udp });
+  const server = createServer((connection) => void serveConnection(connection, machines, upstream));
+  server.maxConnections = limits.egressConnectionsMax;
+  server.listen({ fd: fds.tcp });
+}
+
+/** Never rejects: a connection that breaks is over. */
+async function serveConnection(
+  connection: Socket,
+  machines: Machines,
+  upstream: Upstream,
+): Promise<void> {
+  const machine = machines.get(machineOf(connection.remoteAddress));
+  connection.setTimeout(limits.nameAnswerMs, () => connection.destroy());
+  connection.on("error", () => {}); // `close` follows
+  if (machine === undefined) {
+    connection.destroy();
+    return;
+  }
+  try {
+    for await (const message of readFrames(connection)) {
+      const answer = await answerTo(message, "tcp", machine, upstream);
+      if (answer === null) break;
+      connection.write(writeFrame(answer));
+    }
+  } catch {
+    // The machine has closed it, or did not go on in time.
+  }
+  connection.destroy();
+}

@@ -1,0 +1,177 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { limits, SandboxError, type NetworkPolicy, type Refusal } from "@skerry/protocol";
+import type { Logger } from "pino";
+
+import { ControlLine } from "./control-line.ts";
+import { Egress } from "./egress.ts";
+
+const run = promisify(execFile);
+
+/** Numbers of machines and of gateways are from 1 to this, see `native/netns`. */
+const numberMax = 16_383;
+/** Gateways that other servers of this host may have before we give up. */
+const attempts = 64;
+
+/** Where egress listens in the gateway. */
+export const gatewayPorts = { tcp: 5_000, dns: 5_353 } as const;
+
+export interface NetworkOptions {
+  /** `SKERRY_HOME`; the gateway's namespace is kept below it. */
+  readonly home: string;
+  /** `native/netns` */
+  readonly program: string;
+  /** The command of egress, which finds its sockets at the descriptors that it is told of. */
+  readonly egress: readonly string[];
+  /** Default: the name servers of this host. */
+  readonly nameServers?: readonly string[] | undefined;
+  readonly log: Logger;
+}
+
+/** Who egress is: nobody else on this host, and no machine. */
+const egressUserId = 1_879_048_191;
+const egressSockets = { connections: 3, namesTcp: 4, namesUdp: 5 } as const;
+
+/** What one machine has of the network. Disposing of it gives the number back. */
+export interface NetworkLink extends AsyncDisposable {
+  readonly number: number;
+  /** What runs a program in a network of the machine's own, with its tap as descriptor `fd`. */
+  commandFor(fd: number): readonly string[];
+  /** Opens the network, as far as a policy goes. @throws {SandboxError} `HOST_UNAVAILABLE` */
+  set(policy: NetworkPolicy): Promise<void>;
+  /** Is called with what is refused. */
+  onRefused: (refusal: Refusal) => void;
+}
+
+/**
+ * The gateway between this server's machines and the host, as docs/design/0005-network.md draws it. What
+ * is in it lives in the kernel: it outlives this process, and the next one of this home takes it up.
+ */
+export class Network {
+  readonly gateway: string;
+  readonly #program: string;
+  readonly #number: number;
+  readonly #control: ControlLine;
+  readonly #egress: Egress;
+  readonly #links = new Map<number, NetworkLink>();
+  #last = 0;
+
+  private constructor(options: NetworkOptions, number: number) {
+    const { home, program, log } = options;
+    this.gateway = gatewayFile(home);
+    this.#program = program;
+    this.#number = number;
+    this.#control = new ControlLine([program, "control", "--gateway", this.gateway]);
+    this.#egress = new Egress({
+      command: egressCommand(options),
+      onRefused: (machine, refusal) => this.#links.get(machine)?.onRefused(refusal),
+      log,
+    });
+  }
+
+  /** Brings the gateway up. @throws {SandboxError} `HOST_UNAVAILABLE` */
+  static async open(options: NetworkOptions): Promise<Network> {
+    await mkdir(join(options.home, "run"), { recursive: true, mode: 0o700 });
+    return new Network(options, await bringUp(options));
+  }
+
+  /** A place for a new machine. */
+  take(): NetworkLink {
+    // In turn, since what a machine leaves in the kernel goes a moment after it.
+    do this.#last = (this.#last % numberMax) + 1;
+    while (this.#links.has(this.#last));
+    return this.claim(this.#last);
+  }
+
+  /** The place that an adopted machine has. */
+  claim(number: number): NetworkLink {
+    const gateway = ["--gateway", this.gateway, "--number", String(number)];
+    const link: NetworkLink = {
+      number,
+      onRefused: () => {},
+      commandFor: (fd) => [this.#program, "machine", ...gateway, "--fd", String(fd), "--"],
+      set: async (policy) => {
+        // Egress knows what it may before the kernel lets anything of it through.
+        await this.#egress.set(number, policy);
+        await this.#control.ask(`${reachOf(policy)} ${number}`);
+      },
+      [Symbol.asyncDispose]: async () => {
+        this.#links.delete(number);
+        await this.#egress.set(number, null);
+      },
+    };
+    this.#links.set(number, link);
+    return link;
+  }
+
+  /** @param keep Whether machines go on, and the gateway with them. */
+  async close(keep: boolean): Promise<void> {
+    await this.#egress[Symbol.asyncDispose]();
+    await this.#control[Symbol.asyncDispose]();
+    if (keep) return;
+    const number = ["--number", String(this.#number)];
+    await run(this.#program, ["down", "--gateway", this.gateway, ...number], {
+      timeout: limits.networkSetUpMs,
+    });
+  }
+}
+
+/** With no rule at all there is nothing that egress could let through. */
+function reachOf(policy: NetworkPolicy): "open" | "filtered" | "closed" {
+  if (policy.kind === "open") return "open";
+  return policy.rules.length === 0 ? "closed" : "filtered";
+}
+
+function egressCommand({
+  home,
+  program,
+  egress,
+  nameServers = [],
+}: NetworkOptions): readonly string[] {
+  const { connections, namesTcp, namesUdp } = egressSockets;
+  return [
+    ...[program, "listen", "--gateway", gatewayFile(home)],
+    ...["--transparent", `${gatewayPorts.tcp}:${connections}`],
+    ...["--tcp", `${gatewayPorts.dns}:${namesTcp}`, "--udp", `${gatewayPorts.dns}:${namesUdp}`],
+    ...["--", ...egress],
+    ...[egressUserId, connections, namesTcp, namesUdp].map(String),
+    ...nameServers,
+  ];
+}
+
+function gatewayFile(home: string): string {
+  return join(home, "run", "gateway");
+}
+
+/** @returns the gateway's number, which tells it from those of other servers on this host. */
+async function bringUp({ home, program, log }: NetworkOptions): Promise<number> {
+  const file = gatewayFile(home);
+  const numberFile = join(home, "run", "gateway-number");
+  const kept = existsSync(file) ? Number(await readFile(numberFile, "utf8").catch(() => "")) : 0;
+  const first = kept > 0 ? kept : numberOf(home);
+  for (let attempt = 0; ; attempt += 1) {
+    const number = ((first + attempt - 1) % numberMax) + 1;
+    await writeFile(numberFile, String(number));
+    const ports = ["--tcp-port", String(gatewayPorts.tcp), "--dns-port", String(gatewayPorts.dns)];
+    try {
+      const args = ["up", "--gateway", file, "--number", String(number), ...ports];
+      await run(program, args, { timeout: limits.networkSetUpMs });
+      log.debug({ number }, "gateway");
+      return number;
+    } catch (cause) {
+      const said = String((cause as { stderr?: unknown }).stderr);
+      if (!said.includes("is taken") || attempt === attempts || kept > 0) {
+        throw new SandboxError("HOST_UNAVAILABLE", "the network cannot be set up", { cause });
+      }
+    }
+  }
+}
+
+function numberOf(home: string): number {
+  return (createHash("sha256").update(home).digest().readUInt16BE() % numberMax) + 1;
+}
