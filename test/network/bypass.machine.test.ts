@@ -1,55 +1,26 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
-import { networkInterfaces, tmpdir } from "node:os";
-import { join } from "node:path";
+import { networkInterfaces } from "node:os";
 import { after, before, suite, test } from "node:test";
 
 import { Client, Sandbox } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
-import { startNameServer, type NameServer } from "../support/name-server.ts";
-import { Outside } from "../support/outside.ts";
+import {
+  evil,
+  good,
+  lan,
+  metadata,
+  moving,
+  startInternet,
+  type Internet,
+} from "../support/internet.ts";
+import type { NameServer } from "../support/name-server.ts";
+import type { Outside } from "../support/outside.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
-/** Hosts of the internet, as far as this test has one. The second is nobody's friend. */
-const good = "198.18.250.1";
-const evil = "198.18.250.2";
-const wild = "198.18.250.3";
-const moving = "198.18.250.4";
-/** What must not be reached by anybody, and could be if nothing stood between. */
-const metadata = "169.254.169.254";
-const lan = "10.213.7.1";
-
-/** Serves on every address of the place, and tells what reaches it. */
-const program = (certificate: string, key: string): string => `
-  import { createServer as http } from "node:http";
-  import { createServer as https } from "node:https";
-  import { createServer as tcp } from "node:net";
-  import { createSocket } from "node:dgram";
-  const tell = (what, socket, more = "") =>
-    console.log([what, socket.localAddress + ":" + socket.localPort, more].join(" ").trim());
-  const answer = (request, response) => {
-    tell(request.socket.encrypted ? "https" : "http", request.socket, request.url + " " + request.headers.host);
-    if (request.url === "/redirect") response.writeHead(302, { location: "http://${evil}/" });
-    response.end("reached " + request.socket.localAddress);
-  };
-  const listening = [
-    [http(answer), 80], [http(answer), 8000], [https({ cert: ${JSON.stringify(certificate)}, key: ${JSON.stringify(key)} }, answer), 443],
-    [tcp((socket) => { tell("tcp", socket); socket.end("reached"); }), 853],
-    [tcp((socket) => { tell("tcp", socket); socket.end("reached"); }), 53],
-  ].map(([server, port]) => new Promise((done) => server.listen(port, "0.0.0.0", done)));
-  const udp = [53, 443].map((port) => new Promise((done) => {
-    const socket = createSocket("udp4");
-    socket.on("message", () => console.log("udp", port));
-    socket.bind(port, "0.0.0.0", done);
-  }));
-  await Promise.all([...listening, ...udp]);
-  console.log("ready");
-`;
-
 let server: TestServer;
+let internet: Internet;
 let names: NameServer;
 let outside: Outside;
 let client: Client;
@@ -57,30 +28,10 @@ let filtered: Sandbox;
 let open: Sandbox;
 let closed: Sandbox;
 let ownService: Server;
-let directory: string;
 
 before(async () => {
-  directory = mkdtempSync(join(tmpdir(), "skerry-network-"));
-  const [key, certificate] = [join(directory, "key.pem"), join(directory, "certificate.pem")];
-  execFileSync(
-    "openssl",
-    [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-days", "1", "-subj", "/CN=good.test", "-keyout", key, "-out", certificate],
-    ],
-    { stdio: "ignore" },
-  );
-  const text = (path: string): string => readFileSync(path, "utf8");
-  outside = await Outside.start(
-    [good, evil, wild, metadata, lan],
-    program(text(certificate), text(key)),
-  );
-  names = await startNameServer();
-  names.names.set("good.test", [good]);
-  names.names.set("api.wild.test", [wild]);
-  names.names.set("evil.test", [evil]);
-  names.names.set("lan.wild.test", [lan]);
-  names.names.set("meta.test", [metadata]);
+  internet = await startInternet();
+  ({ outside, names } = internet);
   // A service of this host that listens everywhere.
   ownService = createServer((socket) => {
     outside.reached.push("host service");
@@ -99,9 +50,7 @@ after(async () => {
   for (const sandbox of [filtered, open, closed]) await sandbox.close();
   await server[Symbol.asyncDispose]();
   ownService.close();
-  await names[Symbol.asyncDispose]();
-  await outside[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true });
+  await internet[Symbol.asyncDispose]();
 });
 
 /** What a command prints, and nothing when it fails. */

@@ -70,6 +70,11 @@ export class Egress implements AsyncDisposable {
     }
   }
 
+  /** Resolves when it serves. @throws {SandboxError} `HOST_UNAVAILABLE` when it does not in time. */
+  async ready(): Promise<void> {
+    await this.set(barrier, null);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -74,10 +74,17 @@ export class Network {
     });
   }
 
-  /** Brings the gateway up. @throws {SandboxError} `HOST_UNAVAILABLE` */
+  /** Brings the gateway up, and egress. @throws {SandboxError} `HOST_UNAVAILABLE` */
   static async open(options: NetworkOptions): Promise<Network> {
     await mkdir(join(options.home, "run"), { recursive: true, mode: 0o700 });
-    return new Network(options, await bringUp(options));
+    const network = new Network(options, await bringUp(options));
+    try {
+      await network.#egress.ready();
+      return network;
+    } catch (error) {
+      await network.close(false);
+      throw error;
+    }
   }
 
   /** A place for a new machine. */
