@@ -7,6 +7,8 @@ use crate::error::{Answer, GuestError};
 
 pub type Variables = BTreeMap<String, String>;
 
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Where commands are looked up when an environment has no PATH.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -30,6 +32,11 @@ impl Environment {
             ("LOGNAME", "sandbox"),
             ("SHELL", "/bin/bash"),
             ("LANG", "C.UTF-8"),
+            // Programs with certificates of their own shall trust what the system does: the host's store.
+            ("SSL_CERT_FILE", CERTIFICATES),
+            ("NODE_EXTRA_CA_CERTS", CERTIFICATES),
+            ("REQUESTS_CA_BUNDLE", CERTIFICATES),
+            ("DENO_TLS_CA_STORE", "system"),
         ] {
             environment.insert(key.to_string(), value.to_string());
         }
