@@ -142,7 +142,7 @@ async function phases(from: "pool" | "template", poolSize: number): Promise<Row[
   const rows = [...steps].map(([step, values]) => row(`${from}: ${step}`, "ms", values));
   return from === "pool"
     ? rows
-    : [...rows, row("a bare restore until the guest greets", "ms", await bareRestore(home.path))];
+    : [...rows, row("a bare restore until the guest greets", "ms", await bareRestore(shared))];
 }
 
 async function runTrue(guest: Guest): Promise<void> {
@@ -154,7 +154,9 @@ async function runTrue(guest: Guest): Promise<void> {
 }
 
 /** The limit: QEMU, the template, and nothing of ours but the greeting. */
-async function bareRestore(home: string): Promise<number[]> {
+async function bareRestore(shared: string): Promise<number[]> {
+  using own = makeTestHome(shared);
+  const home = own.path;
   const { image, launcher } = prepared();
   const version = execFileSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" });
   const qemuVersion = version.split("\n")[0] ?? "";

@@ -5,12 +5,13 @@ import { command } from "./command.ts";
 import { create } from "./create.ts";
 import { deno } from "./deno.ts";
 import { idle } from "./idle.ts";
+import { network } from "./network.ts";
 import { report } from "./report.ts";
 import { setup } from "./setup.ts";
 import { throughput } from "./throughput.ts";
 import { transfer } from "./transfer.ts";
 
-const benchmarks = { create, command, deno, idle, throughput, transfer, setup };
+const benchmarks = { create, command, deno, idle, throughput, transfer, network, setup };
 
 /** `npm run bench -- NAME`: one benchmark, or `all`. */
 await main(async () => {

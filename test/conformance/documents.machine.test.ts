@@ -79,7 +79,8 @@ const runners: Readonly<Record<string, (code: string) => Promise<string>>> = {
 };
 
 suite("what the pages show", { timeout: 300_000 }, () => {
-  for (const page of ["README.md", "docs/guide/first-steps.md", "docs/guide/command-line.md"]) {
+  const guides = ["first-steps", "command-line", "network"].map((name) => `docs/guide/${name}.md`);
+  for (const page of ["README.md", ...guides]) {
     for (const { language, code, line } of blocksOf(page)) {
       test(`${page}, line ${line}, runs as it is printed`, async () => {
         const runner = runners[language];

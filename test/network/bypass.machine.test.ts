@@ -6,21 +6,12 @@ import { after, before, suite, test } from "node:test";
 import { Client, Sandbox } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
-import {
-  evil,
-  good,
-  lan,
-  metadata,
-  moving,
-  startInternet,
-  type Internet,
-} from "../support/internet.ts";
+import { evil, good, lan, metadata, moving, startInternet } from "../support/internet.ts";
 import type { NameServer } from "../support/name-server.ts";
 import type { Outside } from "../support/outside.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { startServer } from "../support/server.ts";
 
-let server: TestServer;
-let internet: Internet;
+const held = new AsyncDisposableStack();
 let names: NameServer;
 let outside: Outside;
 let client: Client;
@@ -30,28 +21,25 @@ let closed: Sandbox;
 let ownService: Server;
 
 before(async () => {
-  internet = await startInternet();
-  ({ outside, names } = internet);
+  ({ outside, names } = held.use(await startInternet()));
   // A service of this host that listens everywhere.
   ownService = createServer((socket) => {
     outside.reached.push("host service");
     socket.end("reached");
   });
   await new Promise<void>((done) => ownService.listen(0, "0.0.0.0", done));
-  server = await startServer({ args: ["--name-server", names.address] });
+  held.defer(() => void ownService.close());
+  const server = held.use(await startServer({ pool: 2, args: ["--name-server", names.address] }));
   const options = { endpoint: server.url, token: server.token };
   client = new Client(options);
+  // Two that were open while they waited, and one that never was.
+  await eventually("the pool is full", async () => (await client.status()).poolReady === 2, 60_000);
   const allowNet = ["good.test:443", "good.test:80", "*.wild.test", `${good}:8000`];
-  filtered = await Sandbox.create({ ...options, allowNet });
-  open = await Sandbox.create(options);
-  closed = await Sandbox.create({ ...options, allowNet: [] });
+  filtered = held.use(await Sandbox.create({ ...options, allowNet }));
+  open = held.use(await Sandbox.create(options));
+  closed = held.use(await Sandbox.create({ ...options, allowNet: [] }));
 });
-after(async () => {
-  for (const sandbox of [filtered, open, closed]) await sandbox.close();
-  await server[Symbol.asyncDispose]();
-  ownService.close();
-  await internet[Symbol.asyncDispose]();
-});
+after(() => held.disposeAsync());
 
 /** What a command prints, and nothing when it fails. */
 async function run(sandbox: Sandbox, command: string): Promise<string> {

@@ -1,4 +1,5 @@
-//! Requests of the server, one a line: `open N`, `filtered N` or `closed N`, each answered with `ok` or `error …`.
+//! Requests of the server, one a line: `open N`, `filtered N` or `closed N`, with `from REACH` after it where it is known
+//! what machine N has, which is quicker. Each is answered with `ok` or `error …`.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -24,10 +25,13 @@ pub fn serve(gateway: &Path) -> Result<(), String> {
         };
         let answer = match parse(&line) {
             None => "error not a request".into(),
-            Some((reach, number)) => match sets.put(number, reach) {
-                Ok(()) => "ok".into(),
-                Err(error) => format!("error {error}"),
-            },
+            Some(Request { number, from, to }) => {
+                let done = match from {
+                    Some(from) => sets.shift(number, from, to),
+                    None => sets.put(number, to),
+                };
+                done.map_or_else(|error| format!("error {error}"), |()| "ok".into())
+            }
         };
         let written = writeln!(output, "{answer}").and_then(|()| output.flush());
         written.map_err(|error| format!("cannot answer: {error}"))?;
@@ -56,16 +60,31 @@ fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
     }
 }
 
-fn parse(line: &str) -> Option<(Reach, u16)> {
-    let (word, number) = line.split_once(' ')?;
-    let reach = match word {
-        "closed" => Reach::Closed,
-        "filtered" => Reach::Filtered,
-        "open" => Reach::Open,
+#[derive(Debug, PartialEq)]
+struct Request {
+    number: u16,
+    from: Option<Reach>,
+    to: Reach,
+}
+
+fn parse(line: &str) -> Option<Request> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let (to, number, from) = match words[..] {
+        [to, number] => (to, number, None),
+        [to, number, "from", from] => (to, number, Some(reach(from)?)),
         _ => return None,
     };
     let number = number.parse().ok().filter(|number| (1..=NUMBER_MAX).contains(number))?;
-    Some((reach, number))
+    Some(Request { number, from, to: reach(to)? })
+}
+
+fn reach(word: &str) -> Option<Reach> {
+    match word {
+        "closed" => Some(Reach::Closed),
+        "filtered" => Some(Reach::Filtered),
+        "open" => Some(Reach::Open),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -74,9 +93,12 @@ mod tests {
 
     #[test]
     fn reads_requests_and_nothing_else() {
-        assert_eq!(parse("open 7"), Some((Reach::Open, 7)));
-        assert_eq!(parse("closed 16383"), Some((Reach::Closed, 16_383)));
-        for wrong in ["", "open", "open 0", "open 16384", "open x", "open -1", "drop 7", "open 7 8"] {
+        let (number, to) = (7, Reach::Open);
+        assert_eq!(parse("open 7"), Some(Request { number, from: None, to }));
+        assert_eq!(parse("open 7 from filtered"), Some(Request { number, from: Some(Reach::Filtered), to }));
+        assert_eq!(parse("closed 16383").map(|request| request.number), Some(16_383));
+        let odd = ["open 7 from", "open 7 from x", "open 7 to closed", "open 7 from open x"];
+        for wrong in ["", "open", "open 0", "open 16384", "open x", "open -1", "drop 7", "open 7 8"].into_iter().chain(odd) {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

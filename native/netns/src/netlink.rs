@@ -113,16 +113,18 @@ impl Socket {
         self.sequence += 1;
         let sequence = self.sequence;
         self.send(&message.finish(sequence))?;
-        self.acknowledged(sequence)
+        self.acknowledged(sequence, sequence)
     }
 
-    /// Sends `message` between a `begin` and an `end`, which the kernel takes together or not at all.
-    pub fn transaction(&mut self, begin: Message, message: Message, end: Message) -> io::Result<()> {
+    /// Sends `messages` between a `begin` and an `end`, which the kernel takes together or not at all.
+    pub fn transaction(&mut self, begin: Message, messages: Vec<Message>, end: Message) -> io::Result<()> {
         let first = self.sequence + 1;
-        self.sequence += 3;
-        let bytes = [begin.finish(first), message.finish(first + 1), end.finish(first + 2)].concat();
+        let last = first + messages.len() as u32;
+        self.sequence = last + 1;
+        let all = [begin].into_iter().chain(messages).chain([end]);
+        let bytes: Vec<u8> = all.zip(first..).flat_map(|(message, sequence)| message.finish(sequence)).collect();
         self.send(&bytes)?;
-        self.acknowledged(first + 1)
+        self.acknowledged(first, last)
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
@@ -134,8 +136,8 @@ impl Socket {
         Err(if sent < 0 { io::Error::last_os_error() } else { io::ErrorKind::WriteZero.into() })
     }
 
-    /// The first error of the batch, or the acknowledgement of `awaited`. Messages of earlier requests are passed over.
-    fn acknowledged(&self, awaited: u32) -> io::Result<()> {
+    /// The first error of the messages from `first` on, or the acknowledgement of `last`. Answers to earlier requests are passed over.
+    fn acknowledged(&self, first: u32, last: u32) -> io::Result<()> {
         let mut buffer = [0u8; ANSWER_BYTES];
         loop {
             // SAFETY: the buffer lives through the call and its size is told.
@@ -147,7 +149,7 @@ impl Socket {
                 }
                 return Err(error);
             }
-            if let Some(result) = verdict(&buffer[..count as usize], awaited) {
+            if let Some(result) = verdict(&buffer[..count as usize], first, last) {
                 return result;
             }
         }
@@ -155,7 +157,7 @@ impl Socket {
 }
 
 /// What the answers in `bytes` say, if they settle the request.
-fn verdict(mut bytes: &[u8], awaited: u32) -> Option<io::Result<()>> {
+fn verdict(mut bytes: &[u8], first: u32, last: u32) -> Option<io::Result<()>> {
     while bytes.len() >= HEADER_BYTES {
         let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let (length, sequence) = (word(0) as usize, word(8));
@@ -163,12 +165,12 @@ fn verdict(mut bytes: &[u8], awaited: u32) -> Option<io::Result<()>> {
         if length < HEADER_BYTES || length > bytes.len() {
             return Some(Err(io::ErrorKind::InvalidData.into()));
         }
-        if i32::from(kind) == libc::NLMSG_ERROR && length >= HEADER_BYTES + 4 && sequence <= awaited {
+        if i32::from(kind) == libc::NLMSG_ERROR && length >= HEADER_BYTES + 4 && (first..=last).contains(&sequence) {
             let code = word(HEADER_BYTES) as i32;
             if code != 0 {
                 return Some(Err(io::Error::from_raw_os_error(-code)));
             }
-            if sequence == awaited {
+            if sequence == last {
                 return Some(Ok(()));
             }
         }
@@ -205,20 +207,20 @@ mod tests {
     #[test]
     fn an_error_of_any_message_of_a_batch_is_the_verdict() {
         let answers = [acknowledgement(3, 0), acknowledgement(4, -libc::EEXIST)].concat();
-        let error = verdict(&answers, 5).unwrap().unwrap_err();
+        let error = verdict(&answers, 3, 5).unwrap().unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EEXIST));
     }
 
     #[test]
     fn only_the_awaited_acknowledgement_ends_the_wait() {
-        assert!(verdict(&acknowledgement(3, 0), 4).is_none());
-        assert!(verdict(&acknowledgement(4, 0), 4).unwrap().is_ok());
+        assert!(verdict(&acknowledgement(3, -libc::EEXIST), 4, 4).is_none());
+        assert!(verdict(&acknowledgement(4, 0), 4, 4).unwrap().is_ok());
     }
 
     #[test]
     fn a_length_that_cannot_be_is_refused() {
         let mut answer = acknowledgement(1, 0);
         answer[..4].copy_from_slice(&500u32.to_ne_bytes());
-        assert!(verdict(&answer, 1).unwrap().is_err());
+        assert!(verdict(&answer, 1, 1).unwrap().is_err());
     }
 }

@@ -43,35 +43,54 @@ impl Sets {
         Ok(Sets { socket: Socket::open(libc::NETLINK_NETFILTER)? })
     }
 
-    /// Closes the machine first, so that it never has more than the old or the new reach.
+    /// Changes the reach of a machine that is known to have `from`: one step, which the kernel takes some milliseconds for.
+    pub fn shift(&mut self, number: u16, from: Reach, to: Reach) -> io::Result<()> {
+        let leaving = set_of(from).map(|set| element(DELETE_ELEMENT, 0, set, number));
+        let entering = set_of(to).map(|set| element(NEW_ELEMENT, libc::NLM_F_CREATE, set, number));
+        let messages: Vec<Message> = leaving.into_iter().chain(entering).collect();
+        if from == to || messages.is_empty() {
+            return Ok(());
+        }
+        self.transaction(messages)
+    }
+
+    /// The same, whatever reach the machine has. Closes it first, so that it never has more than the old or the new one.
     pub fn put(&mut self, number: u16, reach: Reach) -> io::Result<()> {
         for set in [OPEN, FILTERED] {
-            match self.change(DELETE_ELEMENT, 0, set, number) {
+            match self.transaction(vec![element(DELETE_ELEMENT, 0, set, number)]) {
                 Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
                 _ => {}
             }
         }
-        match reach {
-            Reach::Closed => Ok(()),
-            Reach::Filtered => self.change(NEW_ELEMENT, libc::NLM_F_CREATE, FILTERED, number),
-            Reach::Open => self.change(NEW_ELEMENT, libc::NLM_F_CREATE, OPEN, number),
-        }
+        self.shift(number, Reach::Closed, reach)
     }
 
-    fn change(&mut self, kind: u16, flags: i32, set: &str, number: u16) -> io::Result<()> {
-        let mut key = machine_interface(number).into_bytes();
-        key.resize(NAME_BYTES, 0);
-        let mut message = Message::new(kind, flags);
-        message.raw(&[FAMILY_INET, 0, 0, 0]).text(LIST_TABLE, TABLE).text(LIST_SET, set);
-        message.nested(LIST_ELEMENTS | NESTED, |list| {
-            list.nested(LIST_ELEMENT | NESTED, |element| {
-                element.nested(ELEMENT_KEY | NESTED, |data| {
-                    data.attribute(DATA_VALUE, &key);
-                });
+    fn transaction(&mut self, messages: Vec<Message>) -> io::Result<()> {
+        self.socket.transaction(edge(NFNL_MSG_BATCH_BEGIN), messages, edge(NFNL_MSG_BATCH_END))
+    }
+}
+
+fn set_of(reach: Reach) -> Option<&'static str> {
+    match reach {
+        Reach::Closed => None,
+        Reach::Filtered => Some(FILTERED),
+        Reach::Open => Some(OPEN),
+    }
+}
+
+fn element(kind: u16, flags: i32, set: &str, number: u16) -> Message {
+    let mut key = machine_interface(number).into_bytes();
+    key.resize(NAME_BYTES, 0);
+    let mut message = Message::new(kind, flags);
+    message.raw(&[FAMILY_INET, 0, 0, 0]).text(LIST_TABLE, TABLE).text(LIST_SET, set);
+    message.nested(LIST_ELEMENTS | NESTED, |list| {
+        list.nested(LIST_ELEMENT | NESTED, |element| {
+            element.nested(ELEMENT_KEY | NESTED, |data| {
+                data.attribute(DATA_VALUE, &key);
             });
         });
-        self.socket.transaction(edge(NFNL_MSG_BATCH_BEGIN), message, edge(NFNL_MSG_BATCH_END))
-    }
+    });
+    message
 }
 
 fn edge(kind: u16) -> Message {

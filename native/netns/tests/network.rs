@@ -324,6 +324,19 @@ fn a_request_that_makes_no_sense_changes_nothing() {
 }
 
 #[test]
+fn a_reach_that_is_known_is_changed_in_one_step_and_one_that_is_not_stays() {
+    let world = World::new();
+    let _server = world.server();
+    let machine = world.machine(11);
+    assert_eq!(world.put("filtered 11 from closed\nopen 11 from filtered\n"), "ok\nok");
+    assert_eq!(machine.connects(&world.address, 80), "hello");
+    assert!(world.put("closed 11 from filtered\n").starts_with("error"));
+    assert_eq!(machine.connects(&world.address, 80), "hello");
+    assert_eq!(world.put("closed 11 from open\n"), "ok");
+    assert_eq!(machine.connects(&world.address, 80), "ConnectionRefusedError 111");
+}
+
+#[test]
 fn taking_down_leaves_nothing_and_may_be_repeated() {
     let world = World::new();
     let (gateway, number) = (world.gateway.clone(), world.number);

@@ -18,6 +18,12 @@ const machineOptions = {
   label: { type: "string", multiple: true, value: "KEY=VALUE", about: "a label; at most 5" },
   env: { type: "string", multiple: true, value: "KEY=VALUE", about: "a variable for its commands" },
   region: { type: "string", value: "REGION", about: "three letters; default: the server's first" },
+  "allow-net": {
+    type: "string",
+    multiple: true,
+    value: "HOST",
+    about: 'a host it may reach, as "example.com:443"; "none": nothing; default: all',
+  },
   root: { type: "string", value: "NAME", about: "the volume or snapshot to start from (later)" },
   volume: {
     type: "string",
@@ -106,6 +112,7 @@ async function createSandbox(
     labels: given(args.pairs("label")),
     env: given(args.pairs("env")),
     region: args.text("region"),
+    allowNet: allowNetOf(args.texts("allow-net")),
     root: args.text("root"),
     volumes: given(Object.fromEntries(args.texts("volume").map(volumeOf))),
   };
@@ -144,6 +151,11 @@ function lifetimeOf(args: Arguments): string | undefined {
     throw new UsageError("--timeout and --lifetime say different things");
   }
   return timeout ?? lifetime;
+}
+
+function allowNetOf(hosts: readonly string[]): readonly string[] | undefined {
+  if (hosts.length === 0) return undefined;
+  return hosts.filter((host) => host !== "none");
 }
 
 /** `NAME:PATH`, as the SDK has it: the name by the path. */

@@ -214,6 +214,8 @@ export class Host implements HostApi, AsyncDisposable {
     stack.use(attached.machine);
     await giveIdentity(attached.guest, "skerry", {}, signal);
     await warmMachine(attached.guest);
+    // What most sandboxes get; another policy takes its place before anything of the user runs.
+    await attached.machine.setNetwork({ kind: "open" }, () => {});
     await attached.machine.pause();
     stack.move();
     return attached;

@@ -92,20 +92,31 @@ export class Network {
     // In turn, since what a machine leaves in the kernel goes a moment after it.
     do this.#last = (this.#last % numberMax) + 1;
     while (this.#links.has(this.#last));
-    return this.claim(this.#last);
+    return this.#link(this.#last, "closed");
   }
 
   /** The place that an adopted machine has. */
   claim(number: number): NetworkLink {
+    return this.#link(number, undefined);
+  }
+
+  /** @param reach What the machine is known to have; each change that needs no looking is much quicker. */
+  #link(number: number, reach: Reach | undefined): NetworkLink {
+    let known = reach;
     const gateway = ["--gateway", this.gateway, "--number", String(number)];
     const link: NetworkLink = {
       number,
       onRefused: () => {},
       commandFor: (fd) => [this.#program, "machine", ...gateway, "--fd", String(fd), "--"],
       set: async (policy) => {
+        const next = reachOf(policy);
+        if (next === "open" && known === "open") return; // as it was made ready
         // Egress knows what it may before the kernel lets anything of it through.
         await this.#egress.set(number, policy);
-        await this.#control.ask(`${reachOf(policy)} ${number}`);
+        const from = known === undefined ? "" : ` from ${known}`;
+        known = undefined;
+        await this.#control.ask(`${next} ${number}${from}`);
+        known = next;
       },
       [Symbol.asyncDispose]: async () => {
         this.#links.delete(number);
@@ -128,8 +139,11 @@ export class Network {
   }
 }
 
+/** What the kernel lets a machine reach: nothing, egress, or all but what is always refused. */
+type Reach = "closed" | "filtered" | "open";
+
 /** With no rule at all there is nothing that egress could let through. */
-function reachOf(policy: NetworkPolicy): "open" | "filtered" | "closed" {
+function reachOf(policy: NetworkPolicy): Reach {
   if (policy.kind === "open") return "open";
   return policy.rules.length === 0 ? "closed" : "filtered";
 }
