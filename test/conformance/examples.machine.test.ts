@@ -201,12 +201,18 @@ for (const [name, api] of Object.entries(clients)) {
       assert.equal(await sandbox.sh`echo $FEATURE_FLAG`.text(), "agents\n");
     });
 
+    test("restrict what a sandbox may reach", async () => {
+      await using sandbox = await Sandbox.create({ allowNet: ["example.com", "*.example.net"] });
+      // The documents' other host; names are all that this can show without the internet.
+      const command = "getent hosts api.openai.com || echo refused";
+      assert.equal(await sandbox.sh`bash -c ${command}`.text(), "refused\n");
+    });
+
     test("what is not there yet says so", async () => {
       const later: Readonly<Record<string, () => Promise<unknown>>> = {
         exposeHttp: () => sandbox.exposeHttp({ port: 3000 }),
         exposeSsh: () => sandbox.exposeSsh(),
         exposeVscode: () => sandbox.exposeVscode(),
-        allowNet: () => Sandbox.create({ allowNet: ["example.com", "*.example.net"] }),
         secrets: () => Sandbox.create({ secrets: { KEY: { hosts: ["a.example"], value: "v" } } }),
         volumes: () => Sandbox.create({ volumes: { "/data": "mine" } }),
         deploy: () => sandbox.deno.deploy("my-deno-app"),

@@ -34,7 +34,9 @@ suite("a create that is refused", { timeout: 60_000 }, () => {
     ["a label with a long value", { labels: { key: tooLong } }, "INVALID_LABELS"],
     ["a stop time in the past", { stop_at_ms: Date.now() - 1_000 }, "LIFETIME_OUT_OF_RANGE"],
     ["a stop time far away", { stop_at_ms: Date.now() + 86_400_000 }, "LIFETIME_OUT_OF_RANGE"],
-    ["hosts to allow, which are not there yet", { allow_net: ["example.com"] }, "NOT_IMPLEMENTED"],
+    ["a host that is none", { allow_net: ["https://example.com"] }, "INVALID_CONFIG"],
+    ["a host that no sandbox may reach", { allow_net: ["127.0.0.1:8420"] }, "INVALID_CONFIG"],
+    ["10,000 hosts", { allow_net: Array(10_000).fill("a.example") }, "INVALID_CONFIG"],
     ["a root volume, which is not there yet", { root: { volume: "x" } }, "NOT_IMPLEMENTED"],
   ];
   for (const [name, config, code] of configs) {

@@ -58,7 +58,9 @@ pub fn machine(link: &Link) -> String {
 }
 
 /// Of the gateway. A machine that is in no set gets an error for everything; `refuse` are further
-/// networks that no machine reaches. What asks for a name asks us, whatever server it meant.
+/// networks that no machine reaches. What asks for a name asks us, whatever server it meant. Only
+/// what comes back is let through for being part of a connection: a machine that is open no more
+/// loses those that it had.
 pub fn gateway(ports: &Ports, refuse: &[String]) -> String {
     let refused = refused(refuse);
     let (tcp, dns) = (ports.tcp, ports.dns);
@@ -92,7 +94,7 @@ pub fn gateway(ports: &Ports, refuse: &[String]) -> String {
            }}
            chain forward {{
              type filter hook forward priority filter; policy drop;
-             ct state established,related accept
+             iifname \"{UPLINK}\" ct state established,related accept
              iifname \"{UPLINK}\" drop
              iifname @{OPEN} oifname \"{UPLINK}\" ip daddr != @refused accept
              meta l4proto tcp reject with tcp reset

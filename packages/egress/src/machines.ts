@@ -1,14 +1,31 @@
-import { limits, type NetworkPolicy, type Refusal } from "@skerry/protocol";
+import {
+  limits,
+  ruleForAddress,
+  ruleForName,
+  type NetworkPolicy,
+  type Refusal,
+} from "@skerry/protocol";
 
 import { Bindings } from "./bindings.ts";
+
+/** A connection of a machine, by what it was let through as. */
+export interface OpenConnection {
+  readonly to:
+    | { readonly kind: "name"; readonly name: string }
+    | { readonly kind: "address"; readonly address: string };
+  readonly port: number;
+  cut(): void;
+}
 
 /** What egress knows of one machine. */
 export class MachineState {
   readonly number: number;
   readonly policy: NetworkPolicy;
+  /** Which names have led it where, under earlier policies too: each is judged anew when it counts. */
   readonly bindings: Bindings;
-  /** Connections and queries that are open. */
-  connections = 0;
+  /** The connections that are open. */
+  readonly connections = new Set<OpenConnection>();
+  /** How many queries are. */
   queries = 0;
   readonly #tell: (refusal: Refusal) => void;
   readonly #now: () => number;
@@ -19,10 +36,11 @@ export class MachineState {
     number: number,
     policy: NetworkPolicy,
     options: { readonly now: () => number; readonly tell: (refusal: Refusal) => void },
+    bindings: Bindings = new Bindings(options.now),
   ) {
     this.number = number;
     this.policy = policy;
-    this.bindings = new Bindings(options.now);
+    this.bindings = bindings;
     this.#now = options.now;
     this.#tell = options.tell;
   }
@@ -54,17 +72,30 @@ export class Machines {
     this.#options = options;
   }
 
-  /** Connections that are open go on; what it has learnt under another policy is forgotten. */
+  /** Cuts connections that it may not have any more. */
   set(number: number, policy: NetworkPolicy | null): void {
     const { now, tell } = this.#options;
-    if (policy === null) this.#states.delete(number);
-    else {
+    const before = this.#states.get(number);
+    this.#states.delete(number);
+    if (policy !== null) {
       const options = { now, tell: (refusal: Refusal) => tell(number, refusal) };
-      this.#states.set(number, new MachineState(number, policy, options));
+      this.#states.set(number, new MachineState(number, policy, options, before?.bindings));
+    }
+    for (const connection of before?.connections ?? []) {
+      if (policy === null || !mayHave(policy, connection)) connection.cut();
+      else this.#states.get(number)?.connections.add(connection);
     }
   }
 
   get(number: number | null): MachineState | undefined {
     return number === null ? undefined : this.#states.get(number);
   }
+}
+
+function mayHave(policy: NetworkPolicy, { to, port }: OpenConnection): boolean {
+  if (policy.kind === "open") return true;
+  const { rules } = policy;
+  return to.kind === "name"
+    ? ruleForName(rules, to.name, port) !== undefined
+    : ruleForAddress(rules, to.address, port) !== undefined;
 }

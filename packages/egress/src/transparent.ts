@@ -34,20 +34,26 @@ async function serve(
   machine: MachineState,
   options: TransparentOptions,
 ): Promise<void> {
+  const { machines } = options;
   const { localAddress: address = "", localPort: port = 0 } = socket;
-  if (machine.connections >= limits.egressConnectionsMax) {
+  if (machine.connections.size >= limits.egressConnectionsMax) {
     machine.refuse({ host: address, port, reason: "too-many" });
     socket.resetAndDestroy();
     return;
   }
-  machine.connections += 1;
-  socket.once("close", () => (machine.connections -= 1));
   const decision = decide(machine, address, port, options.isRefused);
   if (decision.kind === "refuse") {
     machine.refuse(decision.refusal);
     socket.resetAndDestroy();
     return;
   }
+  const connection = { to: decision, port, cut: () => void socket.resetAndDestroy() };
+  machine.connections.add(connection);
+  socket.once("close", () => {
+    // Under another policy the machine has another state.
+    machine.connections.delete(connection);
+    machines.get(machine.number)?.connections.delete(connection);
+  });
   try {
     const to =
       decision.kind === "address" ? [address] : await addressesOf(decision.name, address, options);

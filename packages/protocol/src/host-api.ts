@@ -71,6 +71,10 @@ export interface HostedMachine extends AsyncDisposable {
   readonly origin: MachineOrigin;
   /** Is called with what the network refuses the machine. */
   onRefused: ((refusal: Refusal) => void) | null;
+  /** What it may reach. */
+  readonly network: NetworkPolicy;
+  /** What it may reach from now on; connections that it may not have any more are cut. @throws {SandboxError} */
+  setNetwork(policy: NetworkPolicy): Promise<void>;
 }
 
 export interface MachineOrigin {

@@ -81,6 +81,7 @@ export {
   Endpoint,
   ExtendAnswer,
   ExtendRequest,
+  NetworkSettings,
   headers,
   Labels,
   paths,
@@ -109,8 +110,10 @@ export { classForErrno, thrown, ThrownError } from "./thrown.ts";
 export { EgressMessage, EgressRequest, Refusal } from "./egress.ts";
 export { isRefusedAddress, parseIpv4 } from "./internet-address.ts";
 export {
+  allowNetOf,
   AllowRule,
   NetworkPolicy,
+  networkPolicyOf,
   parseAllowRule,
   readName,
   ruleForAddress,

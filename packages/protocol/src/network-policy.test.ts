@@ -4,7 +4,14 @@ import { suite, test } from "node:test";
 import fc from "fast-check";
 
 import { isRefusedAddress, parseIpv4 } from "./internet-address.ts";
-import { parseAllowRule, readName, ruleForAddress, ruleForName } from "./network-policy.ts";
+import {
+  allowNetOf,
+  networkPolicyOf,
+  parseAllowRule,
+  readName,
+  ruleForAddress,
+  ruleForName,
+} from "./network-policy.ts";
 
 suite("an entry of allowNet", () => {
   const good: readonly (readonly [text: string, rule: object])[] = [
@@ -20,7 +27,11 @@ suite("an entry of allowNet", () => {
     ["[2001:db8::1]:443", { kind: "address", address: "2001:db8::1", port: 443 }],
   ];
   for (const [text, rule] of good) {
-    test(`${text} is understood`, () => assert.deepEqual(parseAllowRule(text), rule));
+    test(`${text} is understood, and can be said again`, () => {
+      assert.deepEqual(parseAllowRule(text), rule);
+      const policy = networkPolicyOf([text]);
+      assert.deepEqual(networkPolicyOf(allowNetOf(policy)), policy);
+    });
   }
 
   for (const text of [

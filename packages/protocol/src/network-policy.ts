@@ -21,6 +21,30 @@ export const NetworkPolicy = z.discriminatedUnion("kind", [
 ]);
 export type NetworkPolicy = z.infer<typeof NetworkPolicy>;
 
+/** The policy that a client's `allowNet` is. @throws {RangeError} that says what is wrong with it. */
+export function networkPolicyOf(allowNet: readonly string[] | null | undefined): NetworkPolicy {
+  if (allowNet === undefined || allowNet === null) return { kind: "open" };
+  if (allowNet.length > limits.allowRulesMax) {
+    throw new RangeError(`it has more than ${limits.allowRulesMax} entries`);
+  }
+  return { kind: "filtered", rules: allowNet.map(parseAllowRule) };
+}
+
+/** The opposite of {@link networkPolicyOf}, each entry in its plainest form; null where all may be reached. */
+export function allowNetOf(policy: NetworkPolicy): string[] | null {
+  if (policy.kind === "open") return null;
+  return policy.rules.map((rule) => {
+    const { port } = rule;
+    const host =
+      rule.kind === "address"
+        ? rule.address.includes(":")
+          ? `[${rule.address}]`
+          : rule.address
+        : `${rule.kind === "below" ? "*." : ""}${rule.name}`;
+    return port === null ? host : `${host}:${port}`;
+  });
+}
+
 const labelPattern = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
 
 /**

@@ -85,6 +85,10 @@ export const CreateConfig = z.object({
 });
 export type CreateConfig = z.infer<typeof CreateConfig>;
 
+/** What a running sandbox may reach: read, and replaced as a whole. Null: everything. Ours. */
+export const NetworkSettings = z.object({ allowNet: z.array(z.string()).nullable() });
+export type NetworkSettings = z.infer<typeof NetworkSettings>;
+
 export const ExtendRequest = z.object({ stop_at_ms: z.number() });
 /** One thing that happened to a sandbox. */
 export const SandboxEventSummary = z.object({

@@ -1,6 +1,7 @@
 import {
   ExtendAnswer,
   headers,
+  NetworkSettings,
   paths,
   SandboxEventSummary,
   SandboxSummary,
@@ -42,6 +43,15 @@ export class Api {
     const path = `/api/v1/sandboxes/${id}/events`;
     const answer = await this.request("GET", path, { signal });
     return understood(() => SandboxEventSummary.array().parse(answer));
+  }
+
+  async network(id: SandboxId): Promise<NetworkSettings> {
+    const answer = await this.request("GET", `/api/v1/sandboxes/${id}/network`);
+    return understood(() => NetworkSettings.parse(answer));
+  }
+
+  async setNetwork(id: SandboxId, body: NetworkSettings): Promise<void> {
+    await this.request("PUT", `/api/v1/sandboxes/${id}/network`, { body });
   }
 
   async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {

@@ -59,6 +59,7 @@ export {
   type KillSignalListener,
   type Signal,
 } from "./kill-controller.ts";
+export { SandboxNetwork, type NetworkRules } from "./network.ts";
 export { parseMemorySize, type MemorySize, type MemorySize as Memory } from "./memory-size.ts";
 export {
   type ConnectOptions,

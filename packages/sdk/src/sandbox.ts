@@ -11,6 +11,7 @@ import { NotImplementedError, type ConnectionError } from "./errors.ts";
 import { fetchFrom, type FetchOptions } from "./fetch.ts";
 import { SandboxFiles } from "./files.ts";
 import { Line } from "./line.ts";
+import { SandboxNetwork } from "./network.ts";
 import {
   createHeaders,
   sandboxIdOf,
@@ -42,6 +43,8 @@ export class Sandbox implements AsyncDisposable {
   readonly env: SandboxEnvironment;
   /** Deno in it: programs, REPLs, evaluations. */
   readonly deno: SandboxDeno;
+  /** What it may reach. */
+  readonly network: SandboxNetwork;
   /** Makes shell commands: `` await sandbox.sh`ls ${directory}` ``. */
   readonly sh: Shell;
 
@@ -57,6 +60,7 @@ export class Sandbox implements AsyncDisposable {
     this.fs = new SandboxFiles(rpc);
     this.env = new SandboxEnvironment(rpc);
     this.deno = new SandboxDeno(rpc);
+    this.network = new SandboxNetwork(id, this.#api);
     this.sh = shellOf((command, options) => this.spawn(command, options));
   }
 

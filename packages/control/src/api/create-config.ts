@@ -2,7 +2,7 @@ import {
   CreateConfig,
   Labels,
   limits,
-  parseAllowRule,
+  networkPolicyOf,
   SandboxError,
   type NetworkPolicy,
 } from "@skerry/protocol";
@@ -110,17 +110,9 @@ function readEnv(config: CreateConfig): Readonly<Record<string, string>> {
   return config.env ?? {};
 }
 
-/** Without `allow_net` there is no restriction beside those that every sandbox has. */
 function readNetwork({ allow_net: entries }: CreateConfig): NetworkPolicy {
-  if (entries === undefined || entries === null) return { kind: "open" };
-  if (entries.length > limits.allowRulesMax) {
-    throw new SandboxError(
-      "INVALID_CONFIG",
-      `allow_net: more than ${limits.allowRulesMax} entries`,
-    );
-  }
   try {
-    return { kind: "filtered", rules: entries.map(parseAllowRule) };
+    return networkPolicyOf(entries);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new SandboxError("INVALID_CONFIG", `allow_net: ${error.message}`);

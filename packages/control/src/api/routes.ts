@@ -3,7 +3,13 @@ import { paths, SandboxError } from "@skerry/protocol";
 import type { ApiContext } from "./context.ts";
 import { loggablePath } from "./http.ts";
 import { listEvents, listSandboxes, readStatus } from "./reading.ts";
-import { describeSandbox, extendSandbox, killSandbox } from "./sandbox-routes.ts";
+import {
+  describeSandbox,
+  extendSandbox,
+  killSandbox,
+  readNetwork,
+  replaceNetwork,
+} from "./sandbox-routes.ts";
 
 /** Answers one request. `id` is the sandbox that the path names, if it names one. */
 type Route = (request: Request, context: ApiContext, id: string) => Promise<Response>;
@@ -30,6 +36,8 @@ const routes: readonly Entry[] = [
   ]),
   entry("GET", "/api/v1/status", readStatus),
   entry("GET", "/api/v1/sandboxes/{id}/events", listEvents),
+  entry("GET", "/api/v1/sandboxes/{id}/network", readNetwork),
+  entry("PUT", "/api/v1/sandboxes/{id}/network", replaceNetwork),
 ];
 
 /** What the official clients have and this server does not have yet. */

@@ -1,4 +1,11 @@
-import { ExtendRequest, limits, SandboxError } from "@skerry/protocol";
+import {
+  allowNetOf,
+  ExtendRequest,
+  limits,
+  networkPolicyOf,
+  NetworkSettings,
+  SandboxError,
+} from "@skerry/protocol";
 
 import type { ApiContext } from "./context.ts";
 import { readId } from "./read-id.ts";
@@ -23,6 +30,34 @@ export async function extendSandbox(
   const parsed = ExtendRequest.safeParse(await readJson(request));
   if (!parsed.success) throw new SandboxError("INVALID_REQUEST", "stop_at_ms: a time in ms");
   return Response.json({ stop_at_ms: sandbox.extend(parsed.data.stop_at_ms) });
+}
+
+/** `GET` of what a running sandbox may reach. */
+export async function readNetwork(
+  _request: Request,
+  { sandboxes }: ApiContext,
+  id: string,
+): Promise<Response> {
+  return Response.json({ allowNet: allowNetOf(sandboxes.get(readId(id)).network) });
+}
+
+/** `PUT` of it: another policy, which holds when the answer is there. */
+export async function replaceNetwork(
+  request: Request,
+  { sandboxes }: ApiContext,
+  id: string,
+): Promise<Response> {
+  const sandbox = sandboxes.get(readId(id));
+  const parsed = NetworkSettings.safeParse(await readJson(request));
+  if (!parsed.success)
+    throw new SandboxError("INVALID_REQUEST", "allowNet: a list of hosts, or null");
+  try {
+    await sandbox.setNetwork(networkPolicyOf(parsed.data.allowNet));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new SandboxError("INVALID_REQUEST", `allowNet: ${error.message}`);
+  }
+  return Response.json({ allowNet: allowNetOf(sandbox.network) });
 }
 
 /** `DELETE`: ends the sandbox; answers when its machine is gone, or soon will be. */

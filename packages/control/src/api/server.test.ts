@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { suite, test } from "node:test";
 
-import { limits } from "@skerry/protocol";
+import { allowNetOf, limits } from "@skerry/protocol";
 
 import { startControl, type Fixture } from "../testing/control-fixture.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
@@ -107,6 +107,27 @@ suite("the HTTP API", () => {
     clock.advance(limits.killAnswerMs);
     assert.equal((await answer).status, 202);
     going.resolve();
+  });
+
+  test("tells and replaces what a running sandbox may reach", async () => {
+    await using server = await startControl();
+    await using client = await server.create({ allow_net: ["A.example:443", "*.b.example"] });
+    const path = `/api/v1/sandboxes/${client.sandboxId}/network`;
+    const read = async (): Promise<unknown> => (await server.fetch(path)).json();
+    assert.deepEqual(await read(), { allowNet: ["a.example:443", "*.b.example"] });
+    for (const allowNet of [["c.example"], [], null]) {
+      const body = JSON.stringify({ allowNet });
+      const response = await server.fetch(path, { method: "PUT", body });
+      assert.deepEqual([response.status, await response.json()], [200, { allowNet }]);
+      assert.deepEqual(allowNetOf(server.host.machine.network), allowNet);
+    }
+    for (const wrong of [{}, { allowNet: "a" }, { allowNet: ["10.0.0.1"] }, { allowNet: [1] }]) {
+      const response = await server.fetch(path, { method: "PUT", body: JSON.stringify(wrong) });
+      assert.equal(response.status, 400);
+      assert.deepEqual(await read(), { allowNet: null });
+    }
+    const gone = `/api/v1/sandboxes/${client.sandboxId.slice(0, -1)}0/network`;
+    assert.equal((await server.fetch(gone)).status, 404);
   });
 
   test("extends by PATCH and says what it granted", async () => {

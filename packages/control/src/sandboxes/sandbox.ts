@@ -1,8 +1,10 @@
 import {
+  allowNetOf,
   limits,
   SandboxError,
   type Guest,
   type HostedMachine,
+  type NetworkPolicy,
   type SandboxId,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
@@ -142,6 +144,19 @@ export class Sandbox {
     const granted = this.stopAtMs ?? stopAtMs;
     this.record("extended", { stopAtMs: granted });
     return granted;
+  }
+
+  /** What it may reach. @throws {SandboxError} `SANDBOX_NOT_FOUND` */
+  get network(): NetworkPolicy {
+    if (this.#machine === null) throw new SandboxError("SANDBOX_NOT_FOUND");
+    return this.#machine.network;
+  }
+
+  /** What it may reach from now on. @throws {SandboxError} `SANDBOX_NOT_FOUND`, and the host's codes. */
+  async setNetwork(policy: NetworkPolicy): Promise<void> {
+    if (this.#machine === null || !this.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
+    await this.#machine.setNetwork(policy);
+    this.record("network-changed", { allowNet: allowNetOf(policy) });
   }
 
   /** Adds to the sandbox's event log, some time soon. */

@@ -87,6 +87,7 @@ export type EventKind =
   | "command-started"
   | "command-ended"
   | "extended"
+  | "network-changed"
   | "network-refused"
   | "stopped";
 

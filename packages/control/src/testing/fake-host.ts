@@ -4,6 +4,7 @@ import type {
   HostStatus,
   MachineEnd,
   MachineRequest,
+  NetworkPolicy,
   SandboxId,
 } from "@skerry/protocol";
 
@@ -21,10 +22,12 @@ export class FakeHost implements HostApi, AsyncDisposable {
   /** Runs while a machine is disposed of. */
   beforeDispose: () => Promise<void> = async () => {};
 
-  async create({ id, env }: MachineRequest, signal: AbortSignal): Promise<HostedMachine> {
+  async create({ id, env, network }: MachineRequest, signal: AbortSignal): Promise<HostedMachine> {
     await this.beforeCreate(signal);
     signal.throwIfAborted();
-    return this.#add(new FakeMachine(id, env, this));
+    const machine = new FakeMachine(id, env, this);
+    machine.network = network;
+    return this.#add(machine);
   }
 
   async adopt(wanted: ReadonlySet<SandboxId>): Promise<readonly HostedMachine[]> {
@@ -63,6 +66,7 @@ export class FakeMachine implements HostedMachine {
   readonly gone: Promise<MachineEnd>;
   readonly origin = { from: "fake", phasesMs: { make: 0 } } as const;
   onRefused: HostedMachine["onRefused"] = null;
+  network: NetworkPolicy = { kind: "open" };
   readonly #host: FakeHost;
   readonly #gone = Promise.withResolvers<MachineEnd>();
 
@@ -71,6 +75,10 @@ export class FakeMachine implements HostedMachine {
     this.guest = new FakeGuest(env);
     this.gone = this.#gone.promise;
     this.#host = host;
+  }
+
+  async setNetwork(policy: NetworkPolicy): Promise<void> {
+    this.network = policy;
   }
 
   crash(): void {

@@ -8,6 +8,7 @@ import {
   type MachineEnd,
   type MachineOrigin,
   type MachineRequest,
+  type NetworkPolicy,
   type Refusal,
   SandboxError,
   type SandboxId,
@@ -255,8 +256,8 @@ export class Host implements HostApi, AsyncDisposable {
     }
   }
 
-  #run({ id }: MachineLabel, attached: Attached, origin: MachineOrigin): RunningMachine {
-    const running = new RunningMachine(id, attached, origin);
+  #run(label: MachineLabel, attached: Attached, origin: MachineOrigin): RunningMachine {
+    const running = new RunningMachine(label, attached, origin);
     this.#running.add(running);
     void running.gone.then(() => this.#running.delete(running));
     return running;
@@ -270,10 +271,12 @@ class RunningMachine implements HostedMachine {
   readonly origin: MachineOrigin;
   onRefused: ((refusal: Refusal) => void) | null = null;
   readonly #machine: Machine;
+  #network: NetworkPolicy;
   #isDisposed = false;
 
-  constructor(id: SandboxId, { machine, guest }: Attached, origin: MachineOrigin) {
+  constructor({ id, network }: MachineLabel, { machine, guest }: Attached, origin: MachineOrigin) {
     this.id = id;
+    this.#network = network;
     this.guest = guest;
     this.gone = machine.gone.then(({ detail }) => ({
       // Whatever ended the machine, it crashed unless its owner disposed of it.
@@ -284,6 +287,17 @@ class RunningMachine implements HostedMachine {
     this.#machine = machine;
   }
 
+  get network(): NetworkPolicy {
+    return this.#network;
+  }
+
+  async setNetwork(network: NetworkPolicy): Promise<void> {
+    // The label first: whoever takes the machine up after a crash must not know less than was promised.
+    await this.#machine.setLabel(labelOf({ id: this.id, network }));
+    this.#network = network;
+    await this.#machine.setNetwork(network, this.refused);
+  }
+
   readonly refused = (refusal: Refusal): void => this.onRefused?.(refusal);
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -292,7 +306,7 @@ class RunningMachine implements HostedMachine {
   }
 }
 
-function labelOf({ id, network }: MachineRequest): string {
+function labelOf({ id, network }: MachineLabel): string {
   return JSON.stringify({ id, network } satisfies MachineLabel);
 }
 

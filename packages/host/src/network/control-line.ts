@@ -1,7 +1,9 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { createInterface } from "node:readline";
 
 import { limits, SandboxError } from "@skerry/protocol";
+
+import { endHelper, startHelper } from "./helper.ts";
 
 interface Waiting {
   readonly resolve: (answer: string) => void;
@@ -39,21 +41,14 @@ export class ControlLine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#running?.child;
-    if (child === undefined) return;
-    const ended = new Promise((resolve) => child.once("close", resolve));
-    child.stdin.end();
-    const late = setTimeout(() => child.kill("SIGKILL"), limits.networkChangeMs);
-    await ended;
-    clearTimeout(late);
+    if (child !== undefined) await endHelper(child);
   }
 
   #start(): Running {
-    const [program = "", ...args] = this.#command;
-    const child = spawn(program, args, { cwd: "/", env: {}, detached: true });
+    const child = startHelper(this.#command);
     const running: Running = { child, waiting: [] };
     let complaint = "";
     child.stderr.on("data", (chunk: Buffer) => (complaint = chunk.toString().slice(0, 1_000)));
-    child.stdin.on("error", () => {}); // `close` follows
     createInterface({ input: child.stdout }).on("line", (line) => {
       running.waiting.shift()?.resolve(line);
     });

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { createInterface } from "node:readline";
 
 import {
@@ -10,6 +10,8 @@ import {
   type Refusal,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
+
+import { endHelper, startHelper } from "./helper.ts";
 
 export interface EgressOptions {
   /** What starts it, with its sockets open. */
@@ -79,18 +81,11 @@ export class Egress implements AsyncDisposable {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     const child = this.#child;
-    if (child === undefined) return;
-    const ended = new Promise((resolve) => child.once("close", resolve));
-    child.stdin.end();
-    const late = setTimeout(() => child.kill("SIGKILL"), limits.networkChangeMs);
-    await ended;
-    clearTimeout(late);
+    if (child !== undefined) await endHelper(child);
   }
 
   #start(): void {
-    const [program = "", ...args] = this.#options.command;
-    // A Ctrl-C in the server's terminal must not end it before the machines.
-    const child = spawn(program, args, { cwd: "/", env: {}, detached: true });
+    const child = startHelper(this.#options.command);
     this.#child = child;
     const startedAt = performance.now();
     let complaint = "";
@@ -98,7 +93,6 @@ export class Egress implements AsyncDisposable {
       "data",
       (chunk: Buffer) => (complaint = `${complaint}${chunk.toString()}`.slice(-2_000)),
     );
-    child.stdin.on("error", () => {}); // `close` follows
     createInterface({ input: child.stdout }).on("line", (line) => this.#receive(line));
     const over = (): void => {
       if (this.#child !== child) return;
