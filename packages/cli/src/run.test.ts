@@ -280,6 +280,11 @@ suite("skerry", () => {
     [["create", "--help"], 0, /--lifetime DURATION/],
     [["-q", "--version"], 0, /^\d+\.\d+\.\d+\n$/],
     [["--token", "x", "list", "--help"], 0, /Usage: skerry list/],
+    [
+      ["list", "-y", "--org", "mine", "--config", "deno.json", "-j", "--help"],
+      0,
+      /Usage: skerry list/,
+    ],
     [["nope"], 2, /^$/],
     [["list", "--nope"], 2, /^$/],
   ] as const) {
