@@ -7,10 +7,11 @@ import { suite, test } from "node:test";
 /** Who may import whom: the table of ARCHITECTURE.md. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
+  certificates: [],
   sdk: ["protocol"],
   cli: ["sdk"],
-  control: ["protocol"],
-  egress: ["protocol"],
+  control: ["certificates", "protocol"],
+  egress: ["certificates", "protocol"],
   host: ["protocol"],
   server: ["control", "egress", "host", "protocol"],
 };
