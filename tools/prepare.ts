@@ -12,6 +12,8 @@ export interface Prepared {
   readonly launcher: string;
   /** The program that makes networks. */
   readonly netns: string;
+  /** The directory of egress' certificate authority. */
+  readonly authority: string;
   readonly guestBinary: string;
 }
 
@@ -19,13 +21,14 @@ export interface Prepared {
 export async function prepare(display: ProgressDisplay, signal: AbortSignal): Promise<Prepared> {
   const home = defaultHome();
   const started = performance.now();
-  const { image, guestBinary, nativeDirectory } = await setUp({
+  const { image, guestBinary, nativeDirectory, authority } = await setUp({
     home,
     progress: display.report,
     signal,
   });
   const native = (name: string): string => join(nativeDirectory, `skerry-${name}`);
-  const prepared = { home, image, guestBinary, launcher: native("jail"), netns: native("netns") };
+  const programs = { guestBinary, launcher: native("jail"), netns: native("netns") };
+  const prepared = { home, image, ...programs, authority };
   await replaceFile(join(home, "setup.json"), JSON.stringify(prepared, undefined, 2));
   await noteDuration(home, (performance.now() - started) / 1_000);
   return prepared;

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { Sandbox as OfficialSandbox } from "@deno/sandbox";
 import { emulation, openHost, QemuDriver } from "@skerry/host";
 import { GuestLink } from "@skerry/host/guest";
-import { type Guest, makeSandboxId } from "@skerry/protocol";
+import { type Guest, makeSandboxId, openAccess } from "@skerry/protocol";
 import { Sandbox } from "@skerry/sdk";
 import { pino } from "pino";
 
@@ -121,7 +121,7 @@ async function phases(from: "pool" | "template", poolSize: number): Promise<Row[
   const pool = { size: poolSize, memoryMiB: 1280 };
   const machine = machineParts();
   await using host = await openHost({ home: home.path, machine, pool, log }, never);
-  await host.adopt(new Set(), never);
+  await host.adopt(new Map(), never);
   const steps = new Map<string, number[]>();
   const note = (step: string, ms: number): void => {
     steps.set(step, [...(steps.get(step) ?? []), ms]);
@@ -130,7 +130,7 @@ async function phases(from: "pool" | "template", poolSize: number): Promise<Row[
     if (poolSize > 0) await host.poolFull(never);
     const id = makeSandboxId("ord", randomBytes(20));
     const started = performance.now();
-    const network = { kind: "open" } as const;
+    const network = openAccess;
     await using made = await host.create({ id, memoryMiB: 1280, env: {}, network }, never);
     const created = performance.now();
     for (const command of ["first command", "second command"]) {

@@ -21,6 +21,8 @@ export interface Prepared {
   readonly image: MachineImage;
   readonly launcher: string;
   readonly netns: string;
+  /** The directory of egress' authority. */
+  readonly authority: string;
   readonly guestBinary: string;
 }
 
@@ -28,23 +30,25 @@ export interface Prepared {
 export function prepared(): Prepared {
   const home = process.env["SKERRY_HOME"];
   if (home === undefined) throw new Error("run the tests through npm test, which does the set-up");
-  const { image, launcher, netns, guestBinary } = JSON.parse(
-    readFileSync(join(home, "setup.json"), "utf8"),
-  ) as Omit<Prepared, "home">;
-  return { home, image, launcher, netns, guestBinary };
+  const parts = JSON.parse(readFileSync(join(home, "setup.json"), "utf8")) as Omit<
+    Prepared,
+    "home"
+  >;
+  return { home, ...parts };
 }
 
 /** What a host is opened with. */
 export function machineParts(): MachineParts {
-  const { image, launcher, netns } = prepared();
+  const { image, launcher, netns, authority } = prepared();
   const egress = [process.execPath, "--disable-warning=ExperimentalWarning", egressProgram];
-  return { image, launcher, netns, egress };
+  return { image, launcher, netns, authority, egress };
 }
 
 /** A network of a driver's own. */
 export async function openNetwork(home: string): Promise<Network> {
-  const { netns: program, egress } = machineParts();
-  return await Network.open({ home, program, egress, log: pino({ level: "silent" }) });
+  const { netns: program, egress, authority } = machineParts();
+  const log = pino({ level: "silent" });
+  return await Network.open({ home, program, egress, authority, log });
 }
 
 /** A home of a test's own, which shares the templates: making one takes as long as a boot. */

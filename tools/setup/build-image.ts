@@ -6,7 +6,9 @@
 
 import { join } from "node:path";
 
+import { ensureAuthority } from "../../packages/egress/src/tls/authority-files.ts";
 import { ensureImage, runTool } from "../../packages/host/src/images/index.ts";
+import { egressUserId } from "../../packages/protocol/src/index.ts";
 
 const [home, guestBinary] = process.argv.slice(2);
 if (home === undefined || guestBinary === undefined) {
@@ -19,7 +21,8 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 const { signal } = stopped;
 try {
   const progress = (event: object): void => console.log(JSON.stringify(event));
-  await ensureImage({ name: "builtin:debian-13", home, guestBinary, progress, signal });
+  const roots = [await ensureAuthority(join(home, "egress"), egressUserId)];
+  await ensureImage({ name: "builtin:debian-13", home, guestBinary, roots, progress, signal });
 } finally {
   const { SUDO_UID: uid, SUDO_GID: gid } = process.env;
   if (uid !== undefined && gid !== undefined) {

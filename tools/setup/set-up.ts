@@ -1,12 +1,15 @@
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { ensureAuthority } from "../../packages/egress/src/tls/authority-files.ts";
 import {
   ensureImage,
   ImageError,
   type MachineImage,
   type Progress,
 } from "../../packages/host/src/images/index.ts";
+import { egressUserId } from "../../packages/protocol/src/index.ts";
 import { canBecomeRoot, runAsRoot } from "./command.ts";
 import {
   compilerRequirements,
@@ -32,6 +35,8 @@ export interface SetUpResult {
   readonly guestBinary: string;
   /** Holds every native program: `skerry-guest`, `skerry-jail`, … */
   readonly nativeDirectory: string;
+  /** The directory of egress' certificate authority. */
+  readonly authority: string;
 }
 
 const imageName = "builtin:debian-13";
@@ -49,13 +54,15 @@ export async function setUp({ home, progress, signal }: SetUpOptions): Promise<S
   try {
     await makeHome(home);
     await installRequirements(options);
+    const authority = join(home, "egress");
+    const roots = [await ensureAuthority(authority, egressUserId)];
     const native = ensureNative(options);
-    const image = buildImage(native, options);
+    const image = buildImage(native, roots, options);
     // The image waits for the guest, so it is the first of the two to know of any failure.
     image.catch((error: unknown) => failed.abort(error));
     await Promise.allSettled([native, image]);
     const { directory, guestBinary } = await native;
-    return { image: await image, guestBinary, nativeDirectory: directory };
+    return { image: await image, guestBinary, nativeDirectory: directory, authority };
   } catch (error) {
     signal.throwIfAborted();
     throw asSetUpError(failed.signal.aborted ? failed.signal.reason : error);
@@ -82,10 +89,11 @@ async function makeHome(home: string): Promise<void> {
 
 async function buildImage(
   native: Promise<{ readonly guestBinary: string }>,
+  roots: readonly string[],
   options: SetUpOptions,
 ): Promise<MachineImage> {
   const guestBinary = native.then((programs) => programs.guestBinary);
-  const ensure = { name: imageName, guestBinary, ...options };
+  const ensure = { name: imageName, guestBinary, roots, ...options };
   try {
     return await ensureImage(ensure);
   } catch (error) {

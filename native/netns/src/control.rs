@@ -1,4 +1,4 @@
-//! Requests of the server, one a line: `open N`, `filtered N` or `closed N`, with `from REACH` after it where it is known
+//! Requests of the server, one a line: `open N`, `watched N`, `filtered N` or `closed N`, with `from REACH` after it where it is known
 //! what machine N has, which is quicker. Each is answered with `ok` or `error …`.
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -82,6 +82,7 @@ fn reach(word: &str) -> Option<Reach> {
     match word {
         "closed" => Some(Reach::Closed),
         "filtered" => Some(Reach::Filtered),
+        "watched" => Some(Reach::Watched),
         "open" => Some(Reach::Open),
         _ => None,
     }

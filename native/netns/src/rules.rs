@@ -12,6 +12,7 @@ pub const TAKEN_TABLE: u8 = 100;
 pub const TABLE: &str = "skerry";
 pub const OPEN: &str = "open";
 pub const FILTERED: &str = "filtered";
+pub const WATCHED: &str = "watched";
 /// The gateway's interface towards the host.
 pub const UPLINK: &str = "host0";
 pub const MACHINE_UPLINK: &str = "up0";
@@ -58,7 +59,8 @@ pub fn machine(link: &Link) -> String {
 }
 
 /// Of the gateway. A machine that is in no set gets an error for everything; `refuse` are further
-/// networks that no machine reaches. What asks for a name asks us, whatever server it meant. Only
+/// networks that no machine reaches. Of a machine that is watched, TCP is taken and QUIC refused, so that
+/// what it sends to the hosts of its secrets can be seen. What asks for a name asks us, whatever server it meant. Only
 /// what comes back is let through for being part of a connection: a machine that is open no more
 /// loses those that it had.
 pub fn gateway(ports: &Ports, refuse: &[String]) -> String {
@@ -70,16 +72,19 @@ pub fn gateway(ports: &Ports, refuse: &[String]) -> String {
          table inet {TABLE} {{
            set {OPEN} {{ type ifname; }}
            set {FILTERED} {{ type ifname; }}
+           set {WATCHED} {{ type ifname; }}
            set refused {{ type ipv4_addr; flags interval; auto-merge; elements = {{ {refused} }} }}
            chain take {{
              type filter hook prerouting priority mangle; policy accept;
              th dport 53 accept
              iifname @{FILTERED} meta nfproto ipv4 meta l4proto tcp tproxy ip to :{tcp} meta mark set {TAKEN_MARK} accept
+             iifname @{WATCHED} meta nfproto ipv4 meta l4proto tcp tproxy ip to :{tcp} meta mark set {TAKEN_MARK} accept
            }}
            chain names {{
              type nat hook prerouting priority dstnat; policy accept;
              iifname @{OPEN} meta l4proto {{ tcp, udp }} th dport 53 redirect to :{dns}
              iifname @{FILTERED} meta l4proto {{ tcp, udp }} th dport 53 redirect to :{dns}
+             iifname @{WATCHED} meta l4proto {{ tcp, udp }} th dport 53 redirect to :{dns}
            }}
            chain input {{
              type filter hook input priority filter; policy drop;
@@ -89,6 +94,7 @@ pub fn gateway(ports: &Ports, refuse: &[String]) -> String {
              meta mark {TAKEN_MARK} accept
              iifname @{OPEN} meta l4proto {{ tcp, udp }} th dport {dns} accept
              iifname @{FILTERED} meta l4proto {{ tcp, udp }} th dport {dns} accept
+             iifname @{WATCHED} meta l4proto {{ tcp, udp }} th dport {dns} accept
              meta l4proto tcp reject with tcp reset
              reject with icmpx admin-prohibited
            }}
@@ -97,6 +103,8 @@ pub fn gateway(ports: &Ports, refuse: &[String]) -> String {
              iifname \"{UPLINK}\" ct state established,related accept
              iifname \"{UPLINK}\" drop
              iifname @{OPEN} oifname \"{UPLINK}\" ip daddr != @refused accept
+             iifname @{WATCHED} udp dport 443 reject with icmpx admin-prohibited
+             iifname @{WATCHED} oifname \"{UPLINK}\" meta l4proto != tcp ip daddr != @refused accept
              meta l4proto tcp reject with tcp reset
              reject with icmpx admin-prohibited
            }}

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::addresses::machine_interface;
 use crate::netlink::{Message, Socket};
-use crate::rules::{FILTERED, OPEN, TABLE};
+use crate::rules::{FILTERED, OPEN, TABLE, WATCHED};
 
 const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 const NFNL_MSG_BATCH_END: u16 = 0x11;
@@ -29,6 +29,8 @@ pub enum Reach {
     Closed,
     /// What egress lets through.
     Filtered,
+    /// Over TCP what egress lets through, else everything but what is always refused.
+    Watched,
     /// Everything but what is always refused.
     Open,
 }
@@ -56,7 +58,7 @@ impl Sets {
 
     /// The same, whatever reach the machine has. Closes it first, so that it never has more than the old or the new one.
     pub fn put(&mut self, number: u16, reach: Reach) -> io::Result<()> {
-        for set in [OPEN, FILTERED] {
+        for set in [OPEN, FILTERED, WATCHED] {
             match self.transaction(vec![element(DELETE_ELEMENT, 0, set, number)]) {
                 Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
                 _ => {}
@@ -74,6 +76,7 @@ fn set_of(reach: Reach) -> Option<&'static str> {
     match reach {
         Reach::Closed => None,
         Reach::Filtered => Some(FILTERED),
+        Reach::Watched => Some(WATCHED),
         Reach::Open => Some(OPEN),
     }
 }

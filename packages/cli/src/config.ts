@@ -14,6 +14,8 @@ export interface Config {
   readonly noColor: boolean;
   /** The directories that programs are looked for in. */
   readonly path: readonly string[];
+  /** The variable of a name, for what the command line takes from there. */
+  readonly variable: (name: string) => string | undefined;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -30,6 +32,7 @@ export function readConfig(
     sandboxId: text("SANDBOX_ID"),
     term: text("TERM"),
     noColor: text("NO_COLOR") !== undefined,
+    variable: text,
     path: (text("PATH") ?? "").split(":").filter((directory) => directory !== ""),
   });
 }

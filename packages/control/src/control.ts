@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { AddressInfo } from "node:net";
 
 import { limits, type HostApi, type SandboxId } from "@skerry/protocol";
@@ -6,6 +7,7 @@ import type { Logger } from "pino";
 import { ApiServer } from "./api/server.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { Sandboxes } from "./sandboxes/sandboxes.ts";
+import { Vault, vaultKeyBytes } from "./secrets/vault.ts";
 import type { Store } from "./store/store.ts";
 import { Tokens } from "./tokens/tokens.ts";
 
@@ -14,6 +16,8 @@ export interface ControlOptions {
   readonly host: HostApi;
   readonly store: Store;
   readonly log: Logger;
+  /** Seals what the store holds of secrets; default: one that lasts as long as the process. */
+  readonly vaultKey?: Uint8Array;
   /** Shown in `/api/v1/status`. */
   readonly version: string;
   /** The first is the default. */
@@ -47,9 +51,12 @@ export interface Control {
 export async function openControl(options: ControlOptions, signal: AbortSignal): Promise<Control> {
   const { host, store, log, version, regions, allowedOrigins = [] } = options;
   const { clock = systemClock, lifetimeMaxMs = limits.lifetimeMaxMs } = options;
-  const { sandboxesMax = limits.sandboxesMax } = options;
+  const { sandboxesMax = limits.sandboxesMax, vaultKey = randomBytes(vaultKeyBytes) } = options;
   const tokens = new Tokens(store.tokens, clock);
-  const sandboxes = new Sandboxes({ host, store, clock, log, lifetimeMaxMs, sandboxesMax });
+  const vault = new Vault(vaultKey);
+  const sandboxes = new Sandboxes({
+    ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
+  });
   await sandboxes.adopt(signal);
   const api = new ApiServer({
     ...{ host, sandboxes, tokens, clock, log },

@@ -14,3 +14,4 @@ export type {
   TokenStore,
 } from "./store/store.ts";
 export { Tokens, type IssuedToken, type TokenInfo } from "./tokens/tokens.ts";
+export { vaultKeyBytes } from "./secrets/vault.ts";

@@ -1,12 +1,9 @@
-import { ruleForAddress, ruleForName, type Refusal } from "@skerry/protocol";
+import { ruleForAddress, ruleForName, type Destination, type Refusal } from "@skerry/protocol";
 
 import type { MachineState } from "./machines.ts";
 
 /** Where a connection goes: to a name, whose addresses are looked up anew, or to an address itself. */
-export type Decision =
-  | { readonly kind: "name"; readonly name: string }
-  | { readonly kind: "address"; readonly address: string }
-  | { readonly kind: "refuse"; readonly refusal: Refusal };
+export type Decision = Destination | { readonly kind: "refuse"; readonly refusal: Refusal };
 
 /**
  * Whether a machine may connect to an address, and as what: an address counts as a name only when that
@@ -21,11 +18,12 @@ export function decide(
   isRefused: (address: string) => boolean,
 ): Decision {
   const { policy, bindings } = machine;
-  const rules = policy.kind === "filtered" ? policy.rules : [];
   const refuse = (host: string, reason: Refusal["reason"]): Decision => {
     return { kind: "refuse", refusal: { host, port, reason } };
   };
   if (isRefused(address)) return refuse(address, "refused-address");
+  if (policy.kind === "open") return { kind: "address", address };
+  const { rules } = policy;
   const names = bindings.namesOf(address);
   const name = names.find((each) => ruleForName(rules, each, port) !== undefined);
   if (name !== undefined) return { kind: "name", name };

@@ -2,17 +2,18 @@ import {
   limits,
   ruleForAddress,
   ruleForName,
+  type Destination,
+  type NetworkGrant,
   type NetworkPolicy,
   type Refusal,
+  type SecretGrant,
 } from "@skerry/protocol";
 
 import { Bindings } from "./bindings.ts";
 
 /** A connection of a machine, by what it was let through as. */
 export interface OpenConnection {
-  readonly to:
-    | { readonly kind: "name"; readonly name: string }
-    | { readonly kind: "address"; readonly address: string };
+  readonly to: Destination;
   readonly port: number;
   cut(): void;
 }
@@ -21,6 +22,7 @@ export interface OpenConnection {
 export class MachineState {
   readonly number: number;
   readonly policy: NetworkPolicy;
+  readonly secrets: readonly SecretGrant[];
   /** Which names have led it where, under earlier policies too: each is judged anew when it counts. */
   readonly bindings: Bindings;
   /** The connections that are open. */
@@ -34,12 +36,13 @@ export class MachineState {
 
   constructor(
     number: number,
-    policy: NetworkPolicy,
+    { policy, secrets }: NetworkGrant,
     options: { readonly now: () => number; readonly tell: (refusal: Refusal) => void },
     bindings: Bindings = new Bindings(options.now),
   ) {
     this.number = number;
     this.policy = policy;
+    this.secrets = secrets;
     this.bindings = bindings;
     this.#now = options.now;
     this.#tell = options.tell;
@@ -73,16 +76,16 @@ export class Machines {
   }
 
   /** Cuts connections that it may not have any more. */
-  set(number: number, policy: NetworkPolicy | null): void {
+  set(number: number, grant: NetworkGrant | null): void {
     const { now, tell } = this.#options;
     const before = this.#states.get(number);
     this.#states.delete(number);
-    if (policy !== null) {
+    if (grant !== null) {
       const options = { now, tell: (refusal: Refusal) => tell(number, refusal) };
-      this.#states.set(number, new MachineState(number, policy, options, before?.bindings));
+      this.#states.set(number, new MachineState(number, grant, options, before?.bindings));
     }
     for (const connection of before?.connections ?? []) {
-      if (policy === null || !mayHave(policy, connection)) connection.cut();
+      if (grant === null || !mayHave(grant.policy, connection)) connection.cut();
       else this.#states.get(number)?.connections.add(connection);
     }
   }
@@ -93,9 +96,12 @@ export class Machines {
 }
 
 function mayHave(policy: NetworkPolicy, { to, port }: OpenConnection): boolean {
-  if (policy.kind === "open") return true;
-  const { rules } = policy;
   return to.kind === "name"
-    ? ruleForName(rules, to.name, port) !== undefined
-    : ruleForAddress(rules, to.address, port) !== undefined;
+    ? mayReachName(policy, to.name, port)
+    : policy.kind === "open" || ruleForAddress(policy.rules, to.address, port) !== undefined;
+}
+
+/** Whether a policy lets a name be reached on a port. */
+export function mayReachName(policy: NetworkPolicy, name: string, port: number): boolean {
+  return policy.kind === "open" || ruleForName(policy.rules, name, port) !== undefined;
 }

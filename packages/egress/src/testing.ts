@@ -14,10 +14,14 @@ export function machineWith(...allowed: readonly string[]): TestMachine {
   const refused: Refusal[] = [];
   const clock = { ms: 0 };
   const policy = { kind: "filtered", rules: allowed.map(parseAllowRule) } as const;
-  const machine = new MachineState(1, policy, {
-    now: () => clock.ms,
-    tell: (refusal) => refused.push(refusal),
-  });
+  const machine = new MachineState(
+    1,
+    { policy, secrets: [] },
+    {
+      now: () => clock.ms,
+      tell: (refusal) => refused.push(refusal),
+    },
+  );
   return { machine, refused, clock };
 }
 

@@ -1,25 +1,38 @@
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 
-import { limits } from "@skerry/protocol";
+import { isSecretFor, limits, readName, type Destination } from "@skerry/protocol";
 
 import { decide } from "./decide.ts";
+import { dial, type Dialling } from "./dial.ts";
+import { join } from "./join.ts";
 import { machineOf } from "./machine-address.ts";
-import type { Machines, MachineState } from "./machines.ts";
-import type { Upstream } from "./names/upstream.ts";
+import { mayReachName, type Machines, type MachineState } from "./machines.ts";
+import type { Line } from "./secrets/admit.ts";
+import type { Interceptor } from "./secrets/intercept.ts";
+import { Placeholders } from "./secrets/placeholders.ts";
+import { SecretInClearError, Watch } from "./secrets/watch.ts";
+import { peek, type Peeked } from "./tls/peek.ts";
 
-export interface TransparentOptions {
+export interface TransparentOptions extends Dialling {
   readonly machines: Machines;
-  readonly upstream: Upstream;
-  /** Whether no machine may reach an address. */
-  readonly isRefused: (address: string) => boolean;
+  readonly interceptor: Interceptor;
 }
 
-/** Takes the connections of filtered machines, whatever address they were meant for. */
+/** A connection that a machine may have. */
+interface Taken {
+  readonly socket: Socket;
+  readonly machine: MachineState;
+  /** Where the machine meant to go. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Takes the connections of machines that are not let out by the kernel, whatever address they were meant for. */
 export function serveConnections(fd: number, options: TransparentOptions): void {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     socket.on("error", () => {}); // `close` follows
     const machine = options.machines.get(machineOf(socket.remoteAddress));
-    if (machine === undefined || machine.policy.kind !== "filtered") {
+    if (machine === undefined) {
       socket.resetAndDestroy();
       return;
     }
@@ -34,7 +47,6 @@ async function serve(
   machine: MachineState,
   options: TransparentOptions,
 ): Promise<void> {
-  const { machines } = options;
   const { localAddress: address = "", localPort: port = 0 } = socket;
   if (machine.connections.size >= limits.egressConnectionsMax) {
     machine.refuse({ host: address, port, reason: "too-many" });
@@ -47,78 +59,101 @@ async function serve(
     socket.resetAndDestroy();
     return;
   }
-  const connection = { to: decision, port, cut: () => void socket.resetAndDestroy() };
+  const taken = { socket, machine, address, port };
+  if (!machine.secrets.some(({ hosts }) => hosts.some((host) => host.port === port))) {
+    await pass(taken, decision, Buffer.alloc(0), options);
+    return;
+  }
+  const forget = remember(taken, decision, options.machines);
+  const peeked = await peek(socket);
+  forget();
+  const to = secretHostOf(taken, decision, peeked);
+  if (socket.destroyed) return;
+  if (to === null) await pass(taken, decision, peeked.bytes, options);
+  else await intercept(taken, to, peeked, options);
+}
+
+/** The host that is meant, when it is one that a secret may go to. */
+function secretHostOf(
+  { machine, port }: Taken,
+  decision: Destination,
+  { opening }: Peeked,
+): Destination | null {
+  if (opening.kind !== "tls") return null;
+  const name = opening.serverName === null ? null : readName(opening.serverName);
+  const to: Destination =
+    name !== null && mayReachName(machine.policy, name, port) ? { kind: "name", name } : decision;
+  return machine.secrets.some((secret) => isSecretFor(secret, to, port)) ? to : null;
+}
+
+/** Joins the machine with where it may go, and sees no more than that no placeholder goes there. */
+async function pass(
+  taken: Taken,
+  to: Destination,
+  first: Buffer,
+  options: TransparentOptions,
+): Promise<void> {
+  const { socket, machine, address, port } = taken;
+  remember(taken, to, options.machines);
+  const host = to.kind === "name" ? to.name : address;
+  let outside: Socket;
+  try {
+    outside = await dial(to, port, address, options);
+  } catch {
+    machine.refuse({ host, port, reason: "no-answer" });
+    socket.resetAndDestroy();
+    return;
+  }
+  const watch = machine.secrets.length === 0 ? undefined : new Watch(machine.secrets);
+  watch?.once("error", (error) => {
+    if (!(error instanceof SecretInClearError)) return;
+    machine.refuse({ host, port, reason: "secret-in-clear", secret: error.secret });
+  });
+  if (first.length > 0) (watch ?? outside).write(first);
+  join(socket, outside, watch);
+}
+
+async function intercept(
+  taken: Taken,
+  to: Destination,
+  { opening, bytes }: Peeked,
+  options: TransparentOptions,
+): Promise<void> {
+  const { socket, machine, address, port } = taken;
+  const { machines, interceptor } = options;
+  remember(taken, to, machines);
+  const now = (): MachineState => machines.get(machine.number) ?? machine;
+  const host = to.kind === "name" ? to.name : to.address;
+  const line: Line = {
+    ...{ to, port },
+    placeholders: () => new Placeholders(now().secrets, to, port),
+    refuse: (reason, secret) => {
+      now().refuse({ host, port, reason, ...(secret !== undefined && { secret }) });
+    },
+  };
+  await interceptor.intercept({
+    ...{ machine: socket, opened: bytes, line },
+    protocols: opening.kind === "tls" ? opening.protocols : [],
+    dial: async () => await dial(to, port, address, options),
+  });
+}
+
+/** Counts the connection as the machine's until it ends, or until it is forgotten. */
+function remember(
+  { socket, machine, port }: Taken,
+  to: Destination,
+  machines: Machines,
+): () => void {
+  const connection = { to, port, cut: () => void socket.resetAndDestroy() };
   machine.connections.add(connection);
-  socket.once("close", () => {
+  const forget = (): void => {
     // Under another policy the machine has another state.
     machine.connections.delete(connection);
     machines.get(machine.number)?.connections.delete(connection);
-  });
-  try {
-    const to =
-      decision.kind === "address" ? [address] : await addressesOf(decision.name, address, options);
-    join(socket, await dial(to, port));
-  } catch {
-    const host = decision.kind === "name" ? decision.name : address;
-    machine.refuse({ host, port, reason: "no-answer" });
-    socket.resetAndDestroy();
-  }
-}
-
-/** Where a name leads now, the address that the machine has chosen first. */
-async function addressesOf(
-  name: string,
-  chosen: string,
-  { upstream, isRefused }: TransparentOptions,
-): Promise<readonly string[]> {
-  const found = await upstream.addresses(name);
-  const addresses = found.map(({ address }) => address).filter((address) => !isRefused(address));
-  return addresses.includes(chosen)
-    ? [chosen, ...addresses.filter((address) => address !== chosen)]
-    : addresses;
-}
-
-async function dial(addresses: readonly string[], port: number): Promise<Socket> {
-  const deadline = AbortSignal.timeout(limits.egressConnectMs);
-  let failure: unknown = new Error("there is no address");
-  for (const host of addresses.slice(0, limits.nameAddressesMax)) {
-    try {
-      return await dialOne(host, port, deadline);
-    } catch (error) {
-      deadline.throwIfAborted();
-      failure = error;
-    }
-  }
-  throw failure;
-}
-
-async function dialOne(host: string, port: number, signal: AbortSignal): Promise<Socket> {
-  const socket = connect({ host, port, allowHalfOpen: true });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => reject(signal.reason as Error);
-  signal.addEventListener("abort", abort);
-  socket.once("connect", resolve);
-  socket.once("error", reject);
-  try {
-    await promise;
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
-/** Carries bytes both ways, each at the pace of its reader, until both have ended or one breaks. */
-function join(one: Socket, other: Socket): void {
-  for (const [from, to] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    from.on("error", () => to.resetAndDestroy());
-    from.on("close", () => to.destroy());
-    from.setTimeout(limits.egressIdleMs, () => from.destroy());
-    from.pipe(to);
-  }
+  };
+  socket.once("close", forget);
+  return () => {
+    socket.off("close", forget);
+    forget();
+  };
 }

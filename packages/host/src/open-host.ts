@@ -34,6 +34,10 @@ export interface MachineParts {
   readonly egress: readonly string[];
   /** Who egress asks for names; default: the name servers of this host. */
   readonly nameServers?: readonly string[] | undefined;
+  /** The directory of egress' authority, whose certificate the image has. */
+  readonly authority: string;
+  /** Files with authorities that egress trusts beside those of this host. */
+  readonly trust?: readonly string[] | undefined;
 }
 
 /** Free space in `SKERRY_HOME` below which no machine starts. */
@@ -63,8 +67,9 @@ async function openDriver(
 ): Promise<Driver> {
   if (machine === "fake") return new FakeDriver();
   const qemuVersion = (await runTool("qemu-system-x86_64", ["--version"])).split("\n")[0] ?? "";
-  const { netns: program, egress, nameServers } = machine;
-  const network = await Network.open({ home, program, egress, nameServers, log });
+  const { netns: program, egress, nameServers, authority, trust } = machine;
+  const options = { home, program, egress, nameServers, authority, trust, log };
+  const network = await Network.open(options);
   try {
     return await openQemu({ home, ...machine, network, qemuVersion, log }, signal);
   } catch (error) {

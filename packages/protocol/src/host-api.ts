@@ -1,4 +1,4 @@
-import type { Refusal } from "./egress.ts";
+import type { NetworkGrant, Refusal } from "./egress.ts";
 import type {
   DialTarget,
   DirectoryEntry,
@@ -10,7 +10,7 @@ import type {
   WriteFileParams,
 } from "./guest.ts";
 import type { SandboxId } from "./ids.ts";
-import type { NetworkPolicy } from "./network-policy.ts";
+import type { SecretGrant } from "./secrets.ts";
 
 /**
  * What control asks of a host. It says nothing of where the host is: today it is an object in the
@@ -30,9 +30,13 @@ export interface HostApi {
    * Takes back the machines of an earlier process that still run, and clears away all that is left
    * of the others. Called once, before the first `create`.
    *
-   * @param wanted The sandboxes that may live on; every other machine is ended.
+   * @param wanted The sandboxes that may live on, with their secrets, which a host keeps in memory
+   * only; every other machine is ended.
    */
-  adopt(wanted: ReadonlySet<SandboxId>, signal: AbortSignal): Promise<readonly HostedMachine[]>;
+  adopt(
+    wanted: ReadonlyMap<SandboxId, readonly SecretGrant[]>,
+    signal: AbortSignal,
+  ): Promise<readonly HostedMachine[]>;
 
   /** What the host is and has, for `doctor` and for the list of sandboxes. */
   status(): HostStatus;
@@ -44,7 +48,7 @@ export interface MachineRequest {
   readonly memoryMiB: number;
   /** Set in the sandbox's environment before anything runs. */
   readonly env: Readonly<Record<string, string>>;
-  readonly network: NetworkPolicy;
+  readonly network: NetworkGrant;
 }
 
 export interface HostStatus {
@@ -71,10 +75,10 @@ export interface HostedMachine extends AsyncDisposable {
   readonly origin: MachineOrigin;
   /** Is called with what the network refuses the machine. */
   onRefused: ((refusal: Refusal) => void) | null;
-  /** What it may reach. */
-  readonly network: NetworkPolicy;
-  /** What it may reach from now on; connections that it may not have any more are cut. @throws {SandboxError} */
-  setNetwork(policy: NetworkPolicy): Promise<void>;
+  /** What it may reach, and with which secrets. */
+  readonly network: NetworkGrant;
+  /** The same from now on; connections that it may not have any more are cut. @throws {SandboxError} */
+  setNetwork(network: NetworkGrant): Promise<void>;
 }
 
 export interface MachineOrigin {

@@ -107,10 +107,19 @@ export {
   type StreamNotification,
 } from "./sandbox-rpc.ts";
 export { classForErrno, thrown, ThrownError } from "./thrown.ts";
-export { EgressMessage, EgressRequest, Refusal } from "./egress.ts";
+export {
+  EgressArguments,
+  EgressMessage,
+  EgressRequest,
+  egressUserId,
+  NetworkGrant,
+  openAccess,
+  Refusal,
+} from "./egress.ts";
 export { isRefusedAddress, parseIpv4 } from "./internet-address.ts";
 export {
   allowNetOf,
+  allowRuleText,
   AllowRule,
   NetworkPolicy,
   networkPolicyOf,
@@ -120,3 +129,15 @@ export {
   ruleForName,
 } from "./network-policy.ts";
 export { MachineLabel } from "./machine-label.ts";
+export {
+  isSecretFor,
+  placeholderPrefix,
+  SecretChange,
+  SecretConfig,
+  SecretGrant,
+  secretGrantOf,
+  SecretList,
+  SecretPlace,
+  SecretSummary,
+  type Destination,
+} from "./secrets.ts";

@@ -140,6 +140,24 @@ export const limits = {
   nameAddressesMax: 16,
   /** Names and addresses that one machine has learnt; the oldest go first. */
   nameBindingsMax: 4_096,
+  /** Secrets of a sandbox, the hosts of one, and the bytes of a name and of a value. */
+  secretsMax: 64,
+  secretHostsMax: 64,
+  secretNameBytesMax: 128,
+  secretValueBytesMax: 8_192,
+  /** Values that are shorter are not looked for in answers: they would be found everywhere. */
+  secretMaskBytesMin: 8,
+  /** Bodies up to here may have secrets put into them; longer ones pass as they are. */
+  secretBodyBytesMax: 1_048_576,
+  /** How long the first bytes of a connection that a secret may go over are waited for, and a handshake. */
+  egressHelloMs: 10_000,
+  egressHelloBytesMax: 65_536,
+  /** Head of a request or of an answer that egress reads, and the time for it. */
+  egressHeadBytesMax: 65_536,
+  egressHeadMs: 30_000,
+  /** Certificates that egress keeps, requests at once over one HTTP/2 connection. */
+  egressCertificatesMax: 1_000,
+  egressStreamsMax: 100,
   /** Refusals of one machine that its event log is told of in a minute. */
   refusalsPerMinuteMax: 60,
 

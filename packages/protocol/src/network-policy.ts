@@ -32,17 +32,19 @@ export function networkPolicyOf(allowNet: readonly string[] | null | undefined):
 
 /** The opposite of {@link networkPolicyOf}, each entry in its plainest form; null where all may be reached. */
 export function allowNetOf(policy: NetworkPolicy): string[] | null {
-  if (policy.kind === "open") return null;
-  return policy.rules.map((rule) => {
-    const { port } = rule;
-    const host =
-      rule.kind === "address"
-        ? rule.address.includes(":")
-          ? `[${rule.address}]`
-          : rule.address
-        : `${rule.kind === "below" ? "*." : ""}${rule.name}`;
-    return port === null ? host : `${host}:${port}`;
-  });
+  return policy.kind === "open" ? null : policy.rules.map(allowRuleText);
+}
+
+/** The opposite of {@link parseAllowRule}, in its plainest form. */
+export function allowRuleText(rule: AllowRule): string {
+  const { port } = rule;
+  const host =
+    rule.kind === "address"
+      ? rule.address.includes(":")
+        ? `[${rule.address}]`
+        : rule.address
+      : `${rule.kind === "below" ? "*." : ""}${rule.name}`;
+  return port === null ? host : `${host}:${port}`;
 }
 
 const labelPattern = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;

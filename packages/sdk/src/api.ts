@@ -5,6 +5,8 @@ import {
   paths,
   SandboxEventSummary,
   SandboxSummary,
+  SecretList,
+  SecretSummary,
   type SandboxId,
 } from "@skerry/protocol";
 
@@ -12,6 +14,7 @@ import { apiErrorOf } from "./api-error.ts";
 import { parseDuration, type Duration } from "./durations.ts";
 import { ConnectionError, RpcError } from "./errors.ts";
 import type { Server } from "./options.ts";
+import type { SecretConfig } from "./secrets.ts";
 
 /** Time for the server to answer a request. */
 const answerMs = 10_000;
@@ -54,6 +57,24 @@ export class Api {
     await this.request("PUT", `/api/v1/sandboxes/${id}/network`, { body });
   }
 
+  async secrets(id: SandboxId): Promise<readonly SecretSummary[]> {
+    const answer = await this.request("GET", `/api/v1/sandboxes/${id}/secrets`);
+    return understood(() => SecretList.parse(answer)).secrets;
+  }
+
+  async setSecret(
+    id: SandboxId,
+    name: string,
+    body: Partial<SecretConfig>,
+  ): Promise<SecretSummary> {
+    const answer = await this.request("PUT", secretPath(id, name), { body });
+    return understood(() => SecretSummary.parse(answer));
+  }
+
+  async removeSecret(id: SandboxId, name: string): Promise<void> {
+    await this.request("DELETE", secretPath(id, name));
+  }
+
   async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {
     await this.request("DELETE", pathOf(id), { signal });
   }
@@ -92,6 +113,10 @@ export class Api {
 /** @internal */
 export function pathOf(id: SandboxId): string {
   return paths.sandbox.replace("{id}", id);
+}
+
+function secretPath(id: SandboxId, name: string): string {
+  return `/api/v1/sandboxes/${id}/secrets/${encodeURIComponent(name)}`;
 }
 
 /** What an answer carries; `undefined` when it carries nothing. */

@@ -60,11 +60,11 @@ export {
   type Signal,
 } from "./kill-controller.ts";
 export { SandboxNetwork, type NetworkRules } from "./network.ts";
+export { SandboxSecrets, type SecretConfig } from "./secrets.ts";
 export { parseMemorySize, type MemorySize, type MemorySize as Memory } from "./memory-size.ts";
 export {
   type ConnectOptions,
   type SandboxOptions,
-  type SecretConfig,
   type ServerOptions,
   type ServerOptions as BaseClientOptions,
 } from "./options.ts";

@@ -10,6 +10,7 @@ import {
   MissingTokenError,
 } from "./errors.ts";
 import { parseMemorySize, type MemorySize } from "./memory-size.ts";
+import type { SecretConfig } from "./secrets.ts";
 
 /** Which server to talk to, and as whom. */
 export interface ServerOptions {
@@ -33,12 +34,6 @@ export interface ConnectOptions extends ServerOptions {
   readonly encoding?: "binary" | "json" | undefined;
 }
 
-/** A secret that the sandbox can use on requests to these hosts, and never see. */
-export interface SecretConfig {
-  readonly hosts: readonly string[];
-  readonly value: string;
-}
-
 /** What kind of sandbox to create. What the server does not offer, it refuses by name. */
 export interface SandboxOptions extends ConnectOptions {
   /**
@@ -60,6 +55,7 @@ export interface SandboxOptions extends ConnectOptions {
   readonly region?: string | undefined;
   /** Hosts that the sandbox may reach. Absent: all; `[]`: none. */
   readonly allowNet?: readonly string[] | undefined;
+  /** By the names of the variables that stand for them in the sandbox. */
   readonly secrets?: Readonly<Record<string, SecretConfig>> | undefined;
   /** The volume or snapshot to start from. */
   readonly root?: string | undefined;
@@ -133,8 +129,17 @@ function createConfig(options: SandboxOptions, nowMs: number): CreateConfig {
     root: root === undefined ? undefined : { volume: root },
     volumes: volumes && Object.entries(volumes).map(([path, volume]) => ({ volume, path })),
     allow_net: options.allowNet && [...options.allowNet],
-    secrets,
+    secrets: secrets && secretsOf(secrets),
   };
+}
+
+function secretsOf(secrets: Readonly<Record<string, SecretConfig>>): CreateConfig["secrets"] {
+  return Object.fromEntries(
+    Object.entries(secrets).map(([name, { hosts, value, in: places }]) => [
+      name,
+      { hosts, value, in: places },
+    ]),
+  );
 }
 
 function memoryMiB({ memory, memoryMb }: SandboxOptions): number | undefined {

@@ -22,6 +22,7 @@ import {
 } from "./options.ts";
 import type { SandboxPath } from "./path.ts";
 import { Rpc } from "./rpc.ts";
+import { SandboxSecrets } from "./secrets.ts";
 import { spawn, type SpawnOptions } from "./spawn.ts";
 import { debugLine } from "./standard-streams.ts";
 import type { TransferOptions, TransferResult } from "./transfer/transfer.ts";
@@ -45,6 +46,8 @@ export class Sandbox implements AsyncDisposable {
   readonly deno: SandboxDeno;
   /** What it may reach. */
   readonly network: SandboxNetwork;
+  /** What it may use without seeing it. */
+  readonly secrets: SandboxSecrets;
   /** Makes shell commands: `` await sandbox.sh`ls ${directory}` ``. */
   readonly sh: Shell;
 
@@ -61,6 +64,7 @@ export class Sandbox implements AsyncDisposable {
     this.env = new SandboxEnvironment(rpc);
     this.deno = new SandboxDeno(rpc);
     this.network = new SandboxNetwork(id, this.#api);
+    this.secrets = new SandboxSecrets(id, this.#api);
     this.sh = shellOf((command, options) => this.spawn(command, options));
   }
 

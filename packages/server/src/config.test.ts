@@ -15,7 +15,7 @@ suite("the configuration", () => {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
       ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
-      nameServers: [],
+      ...{ nameServers: [], trust: [] },
     });
     assert.match(read([], {}, false)?.home ?? "", /\/\.local\/share\/skerry$/);
   });
@@ -85,6 +85,7 @@ suite("the set-up of a host", () => {
         image: { name: "builtin:debian-13", key: "ab", ...parts },
         launcher: "/l",
         netns: "/n",
+        authority: "/a",
       };
       writeFileSync(join(home, "setup.json"), JSON.stringify({ ...setup, guestBinary: "/g" }));
       assert.deepEqual(readSetup(home), setup);

@@ -24,6 +24,8 @@ export interface ServeConfig {
   readonly allowedOrigins: readonly string[];
   /** Name servers that sandboxes' questions go to, as Node takes them; empty: those of this host. */
   readonly nameServers: readonly string[];
+  /** Files with authorities that sandboxes' secrets may trust beside those of this host. */
+  readonly trust: readonly string[];
   /** Sandboxes with a duration go on when the server stops, for the next one to take up. */
   readonly keepSandboxes: boolean;
 }
@@ -44,6 +46,8 @@ export const usage = `usage: skerry serve [options]
   --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
   --log-file FILE        instead of standard error (SKERRY_LOG_FILE)
   --name-server ADDRESS  who is asked for names, with a port or without, instead of this host's; may be repeated
+  --trust FILE           certificate authorities (PEM) that servers may be vouched for by, before a secret is sent
+                         to them, beside those that this host trusts; may be repeated
   --allow-origin ORIGIN  a web page that may open sockets; may be repeated
   --keep-sandboxes       leave sandboxes with a timeout running when the server stops, for the next
   --help
@@ -150,6 +154,7 @@ export function readConfig(
     logLevel: data["log-level"],
     logFile: data["log-file"],
     nameServers: Object.freeze(readNameServers(flags["name-server"] ?? [])),
+    trust: Object.freeze((flags.trust ?? []).map((file) => resolve(file))),
     allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
     keepSandboxes: flags["keep-sandboxes"] ?? false,
   });
@@ -176,6 +181,7 @@ function readFlags(args: readonly string[]) {
         ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },
         "name-server": { type: "string", multiple: true },
+        trust: { type: "string", multiple: true },
         ...{ "keep-sandboxes": { type: "boolean" }, help: { type: "boolean" } },
       },
     });
@@ -202,6 +208,7 @@ const Setup = z.object({
   }),
   launcher: z.string(),
   netns: z.string(),
+  authority: z.string(),
 });
 
 /** What machines are made of on this host. */

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { tryLock, type Tokens } from "@skerry/control";
+import { tryLock, vaultKeyBytes, type Tokens } from "@skerry/control";
 import { Endpoint } from "@skerry/protocol";
 
 /** The directory of one server's state, held by this process alone. */
@@ -36,6 +36,24 @@ export async function publishEndpoint(home: Home, endpoint: Endpoint): Promise<A
   const path = endpointOf(home.path);
   await writePrivately(path, `${JSON.stringify(endpoint, null, 2)}\n`);
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
+}
+
+/**
+ * The key of the vault, which is kept beside the store and not in it: made when there is none.
+ *
+ * @throws {Error} when the file is there and is no key, since what it has sealed would be lost.
+ */
+export async function vaultKey(home: Home): Promise<Uint8Array> {
+  const path = join(home.path, "control", "vault.key");
+  const kept = await readOrNull(path);
+  if (kept === null) {
+    const made = randomBytes(vaultKeyBytes);
+    await writePrivately(path, `${made.toString("hex")}\n`);
+    return made;
+  }
+  const key = Buffer.from(kept.trim(), "hex");
+  if (key.length !== vaultKeyBytes) throw new Error(`${path} is no key: restore it from a backup`);
+  return key;
 }
 
 /** The token of the host's owner: the same over restarts, until it is revoked. */

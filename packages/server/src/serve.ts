@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 
 import manifest from "../package.json" with { type: "json" };
 import type { ServeConfig } from "./config.ts";
-import { defaultToken, openHome, publishEndpoint } from "./home.ts";
+import { defaultToken, openHome, publishEndpoint, vaultKey } from "./home.ts";
 import { openLog } from "./log.ts";
 import { openMachines, type OpenOwnHost, type OwnHost } from "./machines.ts";
 
@@ -50,7 +50,8 @@ export async function serve(
     if (kept.size > 0 && host.close !== undefined) await host.close(kept);
     else await host[Symbol.asyncDispose]();
   });
-  const control = await openControl({ ...controlOptions(config), host, store, log }, signal);
+  const made = { host, store, log, vaultKey: await vaultKey(home) };
+  const control = await openControl({ ...controlOptions(config), ...made }, signal);
   stack.defer(async () => {
     kept = await control.close(config.keepSandboxes);
   });

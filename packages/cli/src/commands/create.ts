@@ -4,6 +4,7 @@ import {
   type Lifetime,
   type MemorySize,
   type SandboxOptions,
+  type SecretConfig,
 } from "@skerry/sdk";
 
 import type { Arguments, Options } from "../arguments.ts";
@@ -23,6 +24,12 @@ const machineOptions = {
     multiple: true,
     value: "HOST",
     about: 'a host it may reach, as "example.com:443"; "none": nothing; default: all',
+  },
+  secret: {
+    type: "string",
+    multiple: true,
+    value: "NAME@HOST,…",
+    about: "a secret it may use towards these hosts and never sees: this command's variable NAME",
   },
   root: { type: "string", value: "NAME", about: "the volume or snapshot to start from (later)" },
   volume: {
@@ -113,6 +120,7 @@ async function createSandbox(
     env: given(args.pairs("env")),
     region: args.text("region"),
     allowNet: allowNetOf(args.texts("allow-net")),
+    secrets: secretsOf(args.texts("secret"), context.config.variable),
     root: args.text("root"),
     volumes: given(Object.fromEntries(args.texts("volume").map(volumeOf))),
   };
@@ -156,6 +164,28 @@ function lifetimeOf(args: Arguments): string | undefined {
 function allowNetOf(hosts: readonly string[]): readonly string[] | undefined {
   if (hosts.length === 0) return undefined;
   return hosts.filter((host) => host !== "none");
+}
+
+/** `NAME@HOST,…`; the value is in the variable, so that no list of processes shows it. */
+function secretsOf(
+  texts: readonly string[],
+  variable: (name: string) => string | undefined,
+): Readonly<Record<string, SecretConfig>> | undefined {
+  if (texts.length === 0) return undefined;
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf("@");
+      if (at < 1) {
+        throw new UsageError(`--secret takes NAME@HOST,…, and this is ${JSON.stringify(text)}`);
+      }
+      const name = text.slice(0, at);
+      const value = variable(name);
+      if (value === undefined) {
+        throw new UsageError(`--secret ${name}: there is no variable ${name}, or it is empty`);
+      }
+      return [name, { hosts: text.slice(at + 1).split(","), value }];
+    }),
+  );
 }
 
 /** `NAME:PATH`, as the SDK has it: the name by the path. */

@@ -29,6 +29,7 @@ export function fakeContext(config: Partial<Context["config"]> = {}): FakeContex
       term: undefined,
       noColor: true,
       path: [],
+      variable: () => undefined,
       ...config,
     },
     output: new Output({

@@ -20,7 +20,7 @@ suite("the configuration of a new sandbox", () => {
   test("has defaults for all that is left out, or null as the Python client sends it", () => {
     const defaults = {
       ...{ region: "ord", memoryMiB: limits.memoryDefaultMiB, labels: {}, env: {} },
-      ...{ stopAtMs: null, network: { kind: "open" } },
+      ...{ stopAtMs: null, network: { kind: "open" }, secrets: [] },
     };
     const nulls = { stop_at_ms: null, labels: null, allow_net: null, root: null, volumes: null };
     assert.deepEqual(readCreateConfig(undefined, nowhere, rules), defaults);
@@ -35,6 +35,63 @@ suite("the configuration of a new sandbox", () => {
       kind: "filtered",
       rules: [{ kind: "name", name: "a.example", port: 443 }],
     });
+  });
+
+  test("has a placeholder in its environment for each secret, and its hosts with a port", () => {
+    const secret = { hosts: ["API.example", "*.b.example:8443"], value: "sk-1" };
+    const { env, secrets } = read({ env: { A: "1" }, secrets: { KEY: secret } });
+    const [made] = secrets;
+    assert.match(made?.placeholder ?? "", /^DENO_SECRET_PLACEHOLDER_[0-9a-f]{64}$/);
+    assert.deepEqual(env, { A: "1", KEY: made?.placeholder });
+    assert.deepEqual(made?.hosts, [
+      { kind: "name", name: "api.example", port: 443 },
+      { kind: "below", name: "b.example", port: 8443 },
+    ]);
+    assert.deepEqual([made?.value, made?.in], ["sk-1", ["header"]]);
+    const [other] = read({ secrets: { KEY: secret } }).secrets;
+    assert.notEqual(other?.placeholder, made?.placeholder);
+  });
+
+  for (const [what, secret] of [
+    ["no value", { hosts: ["a.example"] }],
+    ["an empty value", { hosts: ["a.example"], value: "" }],
+    ["a line break in its value", { hosts: ["a.example"], value: "hush-hush\n" }],
+    ["a space before its value", { hosts: ["a.example"], value: " hush-hush" }],
+    ["a value that is too long", { hosts: ["a.example"], value: "hush-hush".repeat(1_000) }],
+    ["no hosts", { hosts: [], value: "hush-hush" }],
+    ["a host that is none", { hosts: ["a b"], value: "hush-hush" }],
+    ["a host that no sandbox reaches", { hosts: ["10.0.0.1"], value: "hush-hush" }],
+    ["too many hosts", { hosts: Array(65).fill("a.example"), value: "hush-hush" }],
+    ["a part of a request that is none", { hosts: ["a.example"], value: "hush-hush", in: ["x"] }],
+    ["no part of a request", { hosts: ["a.example"], value: "hush-hush", in: [] }],
+  ] as const) {
+    test(`refuses a secret with ${what}, and does not say its value`, () => {
+      assert.throws(
+        () => read({ secrets: { KEY: secret } }),
+        (error: SandboxError) => {
+          assert.equal(error.code, "INVALID_CONFIG");
+          assert.match(JSON.stringify(error.toBody()), /KEY/);
+          assert.doesNotMatch(JSON.stringify([error.toBody(), error.stack]), /hush/);
+          return true;
+        },
+      );
+    });
+  }
+
+  for (const [what, config] of [
+    ["without a name", { "": { hosts: ["a.example"], value: "v" } }],
+    ["with a name that no variable has", { "A-B": { hosts: ["a.example"], value: "v" } }],
+  ] as const) {
+    test(`refuses a secret ${what}`, () => {
+      assert.throws(() => read({ secrets: config }), { code: "INVALID_CONFIG" });
+    });
+  }
+
+  test("refuses a secret that is a variable as well, and more than there may be", () => {
+    const KEY = { hosts: ["a.example"], value: "v" };
+    assert.throws(() => read({ env: { KEY: "1" }, secrets: { KEY } }), { code: "INVALID_CONFIG" });
+    const many = Array.from({ length: 65 }, (_, n) => [`K${n}`, KEY]);
+    assert.throws(() => read({ secrets: Object.fromEntries(many) }), { code: "INVALID_CONFIG" });
   });
 
   for (const [name, config, code] of [
@@ -64,7 +121,6 @@ suite("the configuration of a new sandbox", () => {
     ["a host that no sandbox may reach", { allow_net: ["169.254.169.254"] }, "INVALID_CONFIG"],
     ["too many hosts", { allow_net: Array(10_000).fill("a.example") }, "INVALID_CONFIG"],
     ["hosts that are no list", { allow_net: "example.com" }, "INVALID_CONFIG"],
-    ["secrets", { secrets: { KEY: { hosts: ["a.b"], value: "hush" } } }, "NOT_IMPLEMENTED"],
     ["ssh", { ssh: true }, "NOT_IMPLEMENTED"],
     ["a port", { port: 80 }, "NOT_IMPLEMENTED"],
   ] as const) {

@@ -4,10 +4,14 @@ import {
   limits,
   networkPolicyOf,
   SandboxError,
+  SecretConfig,
+  secretGrantOf,
   type NetworkPolicy,
+  type SecretGrant,
 } from "@skerry/protocol";
 
 import type { SandboxSpec } from "../sandboxes/spec.ts";
+import { makePlaceholder } from "../secrets/placeholder.ts";
 
 /** What this server allows. */
 export interface CreateRules {
@@ -38,13 +42,16 @@ export function readCreateConfig(
 ): SandboxSpec {
   const config = parseHeader(header);
   refuseLaterOptions(config);
+  const env = readEnv(config);
+  const secrets = readSecrets(config, env);
   return {
     region: readRegion(config, hints, rules.regions),
     memoryMiB: readMemory(config),
     labels: readLabels(config),
-    env: readEnv(config),
+    env: { ...env, ...placeholders(secrets) },
     stopAtMs: readStopAt(config, rules),
     network: readNetwork(config),
+    secrets,
   };
 }
 
@@ -78,7 +85,6 @@ function refuseLaterOptions(config: CreateConfig): void {
   const later = {
     root: (config.root ?? null) !== null,
     volumes: Object.keys(config.volumes ?? {}).length > 0,
-    secrets: Object.keys(config.secrets ?? {}).length > 0,
     ssh: config.ssh === true,
     port: (config.port ?? null) !== null,
   };
@@ -117,6 +123,37 @@ function readNetwork({ allow_net: entries }: CreateConfig): NetworkPolicy {
     if (!(error instanceof RangeError)) throw error;
     throw new SandboxError("INVALID_CONFIG", `allow_net: ${error.message}`);
   }
+}
+
+/** What is wrong with a secret is told by its name, and never with its value. */
+function readSecrets(
+  { secrets: given }: CreateConfig,
+  env: Readonly<Record<string, string>>,
+): readonly SecretGrant[] {
+  const entries = Object.entries(given ?? {});
+  if (entries.length > limits.secretsMax) {
+    throw new SandboxError("INVALID_CONFIG", `secrets: more than ${limits.secretsMax}`);
+  }
+  return entries.map(([name, value]) => {
+    const parsed = SecretConfig.safeParse(value);
+    if (!parsed.success) {
+      const detail = `secrets: ${name.slice(0, 100)}: it has hosts, a list, and a value, a text`;
+      throw new SandboxError("INVALID_CONFIG", detail);
+    }
+    if (Object.hasOwn(env, name)) {
+      throw new SandboxError("INVALID_CONFIG", `secrets: ${name} is in env as well`);
+    }
+    try {
+      return secretGrantOf(name, parsed.data, makePlaceholder());
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new SandboxError("INVALID_CONFIG", `secrets: ${error.message}`);
+    }
+  });
+}
+
+function placeholders(secrets: readonly SecretGrant[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(secrets.map(({ name, placeholder }) => [name, placeholder]));
 }
 
 function readStopAt(config: CreateConfig, rules: CreateRules): number | null {

@@ -10,9 +10,10 @@ import {
   readNetwork,
   replaceNetwork,
 } from "./sandbox-routes.ts";
+import { listSecrets, putSecret, removeSecret } from "./secret-routes.ts";
 
-/** Answers one request. `id` is the sandbox that the path names, if it names one. */
-type Route = (request: Request, context: ApiContext, id: string) => Promise<Response>;
+/** Answers one request. `id` is the sandbox that the path names, `name` the part of it, if it names any. */
+type Route = (request: Request, context: ApiContext, id: string, name: string) => Promise<Response>;
 
 interface Entry {
   readonly method: string;
@@ -22,7 +23,7 @@ interface Entry {
 
 const entry = (method: string, template: string, route: Route): Entry => ({
   method,
-  path: new RegExp(`^${template.replace("{id}", "([^/]+)")}$`),
+  path: new RegExp(`^${template.replaceAll(/\{\w+\}/g, "([^/]+)")}$`),
   route,
 });
 
@@ -38,6 +39,9 @@ const routes: readonly Entry[] = [
   entry("GET", "/api/v1/sandboxes/{id}/events", listEvents),
   entry("GET", "/api/v1/sandboxes/{id}/network", readNetwork),
   entry("PUT", "/api/v1/sandboxes/{id}/network", replaceNetwork),
+  entry("GET", "/api/v1/sandboxes/{id}/secrets", listSecrets),
+  entry("PUT", "/api/v1/sandboxes/{id}/secrets/{name}", putSecret),
+  entry("DELETE", "/api/v1/sandboxes/{id}/secrets/{name}", removeSecret),
 ];
 
 /** What the official clients have and this server does not have yet. */
@@ -60,7 +64,7 @@ export async function answer(request: Request, context: ApiContext): Promise<Res
   }
   for (const { method, path, route } of routes) {
     const match = method === request.method ? path.exec(pathname) : null;
-    if (match !== null) return await route(request, context, match[1] ?? "");
+    if (match !== null) return await route(request, context, match[1] ?? "", match[2] ?? "");
   }
   if (later.some((path) => path.test(pathname))) {
     throw new SandboxError("NOT_IMPLEMENTED", loggablePath(pathname));

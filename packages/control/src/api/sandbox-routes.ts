@@ -38,7 +38,7 @@ export async function readNetwork(
   { sandboxes }: ApiContext,
   id: string,
 ): Promise<Response> {
-  return Response.json({ allowNet: allowNetOf(sandboxes.get(readId(id)).network) });
+  return Response.json({ allowNet: allowNetOf(sandboxes.get(readId(id)).network.policy) });
 }
 
 /** `PUT` of it: another policy, which holds when the answer is there. */
@@ -52,12 +52,12 @@ export async function replaceNetwork(
   if (!parsed.success)
     throw new SandboxError("INVALID_REQUEST", "allowNet: a list of hosts, or null");
   try {
-    await sandbox.setNetwork(networkPolicyOf(parsed.data.allowNet));
+    await sandbox.setPolicy(networkPolicyOf(parsed.data.allowNet));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new SandboxError("INVALID_REQUEST", `allowNet: ${error.message}`);
   }
-  return Response.json({ allowNet: allowNetOf(sandbox.network) });
+  return Response.json({ allowNet: allowNetOf(sandbox.network.policy) });
 }
 
 /** `DELETE`: ends the sandbox; answers when its machine is gone, or soon will be. */
@@ -75,7 +75,8 @@ export async function killSandbox(
   return new Response(null, { status: outcome === "late" ? 202 : 204 });
 }
 
-async function readJson(request: Request): Promise<unknown> {
+/** The body of a request. @throws {SandboxError} `INVALID_REQUEST` */
+export async function readJson(request: Request): Promise<unknown> {
   try {
     return (await request.json()) as unknown;
   } catch (error) {

@@ -109,6 +109,51 @@ suite("the HTTP API", () => {
     going.resolve();
   });
 
+  test("tells, replaces and removes the secrets of a running sandbox, and never says a value", async () => {
+    await using server = await startControl();
+    const first = { hosts: ["api.example"], value: "hush-first" };
+    await using _client = await server.create({ secrets: { FIRST: first } });
+    const { machine } = server.host;
+    const path = `/api/v1/sandboxes/${machine.id}/secrets`;
+    const ask = async (method: string, name: string, body?: unknown) => {
+      const response = await server.fetch(`${path}/${name}`, {
+        ...{ method, ...(body !== undefined && { body: JSON.stringify(body) }) },
+      });
+      const text = await response.text();
+      assert.doesNotMatch(text, /hush/);
+      return [response.status, text === "" ? null : (JSON.parse(text) as unknown)];
+    };
+    const summary = { name: "FIRST", hosts: ["api.example:443"], in: ["header"] };
+    assert.deepEqual(await (await server.fetch(path)).json(), { secrets: [summary] });
+    const [before] = machine.network.secrets;
+    assert.deepEqual(await ask("PUT", "FIRST", { value: "hush-next" }), [200, summary]);
+    const [after] = machine.network.secrets;
+    assert.deepEqual(after, { ...before, value: "hush-next" });
+    const other = { hosts: ["b.example:8443"], value: "hush-other", in: ["header", "query"] };
+    const otherSummary = { name: "OTHER", hosts: other.hosts, in: other.in };
+    assert.deepEqual(await ask("PUT", "OTHER", other), [200, otherSummary]);
+    const placeholder = machine.network.secrets[1]?.placeholder;
+    assert.equal(await machine.guest.call("env.get", { key: "OTHER" }), placeholder);
+    for (const wrong of [{ value: "" }, { value: 1 }, { hosts: [] }, { value: "a\nb" }, 7]) {
+      assert.equal((await ask("PUT", "FIRST", wrong))[0], 400);
+    }
+    assert.equal((await ask("PUT", "NEW", { value: "hush" }))[0], 400);
+    assert.equal((await ask("PUT", "N-W", first))[0], 400);
+    assert.deepEqual(await ask("DELETE", "FIRST"), [204, null]);
+    assert.equal((await ask("DELETE", "FIRST"))[0], 404);
+    assert.deepEqual(
+      machine.network.secrets.map(({ name }) => name),
+      ["OTHER"],
+    );
+    assert.equal(await machine.guest.call("env.get", { key: "FIRST" }), null);
+    assert.doesNotMatch(server.log.join(""), /hush/);
+    const events = JSON.stringify(await server.store.events.list(machine.id));
+    assert.doesNotMatch(events, /hush/);
+    assert.match(events, /secret-changed.*secret-removed/);
+    const [sealed] = await server.store.secrets.list(machine.id);
+    assert.ok(!Buffer.from(sealed?.sealed ?? []).includes("hush"));
+  });
+
   test("tells and replaces what a running sandbox may reach", async () => {
     await using server = await startControl();
     await using client = await server.create({ allow_net: ["A.example:443", "*.b.example"] });
@@ -119,7 +164,7 @@ suite("the HTTP API", () => {
       const body = JSON.stringify({ allowNet });
       const response = await server.fetch(path, { method: "PUT", body });
       assert.deepEqual([response.status, await response.json()], [200, { allowNet }]);
-      assert.deepEqual(allowNetOf(server.host.machine.network), allowNet);
+      assert.deepEqual(allowNetOf(server.host.machine.network.policy), allowNet);
     }
     for (const wrong of [{}, { allowNet: "a" }, { allowNet: ["10.0.0.1"] }, { allowNet: [1] }]) {
       const response = await server.fetch(path, { method: "PUT", body: JSON.stringify(wrong) });

@@ -4,8 +4,10 @@ import {
   SandboxError,
   type Guest,
   type HostedMachine,
+  type NetworkGrant,
   type NetworkPolicy,
   type SandboxId,
+  type SecretGrant,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
 
@@ -36,10 +38,11 @@ export class Sandbox {
   #machine: HostedMachine | null = null;
   #isLetGo = false;
   #timer: Disposable | null = null;
+  #networkChange: Promise<void> = Promise.resolve();
 
   constructor(
     id: SandboxId,
-    spec: Omit<SandboxSpec, "env" | "network">,
+    spec: Omit<SandboxSpec, "env" | "network" | "secrets">,
     createdAtMs: number,
     context: SandboxContext,
   ) {
@@ -90,8 +93,9 @@ export class Sandbox {
    *
    * @throws {SandboxError} the host's codes, and `CANCELLED`.
    */
-  async start({ env, network }: SandboxSpec, signal: AbortSignal): Promise<void> {
+  async start({ env, network: policy, secrets }: SandboxSpec, signal: AbortSignal): Promise<void> {
     const { host } = this.#context;
+    const network = { policy, secrets: [...secrets] };
     const { id, memoryMiB } = this;
     const deadline = AbortSignal.timeout(limits.createMs);
     const until = AbortSignal.any([signal, this.#creation.signal, deadline]);
@@ -146,17 +150,69 @@ export class Sandbox {
     return granted;
   }
 
-  /** What it may reach. @throws {SandboxError} `SANDBOX_NOT_FOUND` */
-  get network(): NetworkPolicy {
+  /** What it may reach, and with which secrets. @throws {SandboxError} `SANDBOX_NOT_FOUND` */
+  get network(): NetworkGrant {
     if (this.#machine === null) throw new SandboxError("SANDBOX_NOT_FOUND");
     return this.#machine.network;
   }
 
   /** What it may reach from now on. @throws {SandboxError} `SANDBOX_NOT_FOUND`, and the host's codes. */
-  async setNetwork(policy: NetworkPolicy): Promise<void> {
-    if (this.#machine === null || !this.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
-    await this.#machine.setNetwork(policy);
+  async setPolicy(policy: NetworkPolicy): Promise<void> {
+    await this.#changeNetwork(({ secrets }) => ({ policy, secrets }));
     this.record("network-changed", { allowNet: allowNetOf(policy) });
+  }
+
+  /**
+   * A secret that it has from now on, in place of the one of that name. Programs that run go on with a
+   * new value; a variable that is new is there for programs that start later.
+   *
+   * @param make Makes it from the one that it has by that name.
+   * @throws {SandboxError} `SANDBOX_NOT_FOUND`, and the host's codes; what `make` throws.
+   */
+  async setSecret(
+    name: string,
+    make: (before: SecretGrant | undefined, count: number) => SecretGrant,
+  ): Promise<SecretGrant> {
+    let made: SecretGrant | undefined;
+    await this.#changeNetwork(({ policy, secrets }) => {
+      made = make(
+        secrets.find((secret) => secret.name === name),
+        secrets.length,
+      );
+      return { policy, secrets: [...secrets.filter((secret) => secret.name !== name), made] };
+    });
+    if (made === undefined) throw new Error("the secret was not made");
+    const { vault, store } = this.#context;
+    await store.secrets.put({ sandboxId: this.id, name, sealed: vault.seal(this.id, made) });
+    await this.guest.call("env.set", { key: name, value: made.placeholder });
+    this.record("secret-changed", { secret: name });
+    return made;
+  }
+
+  /** Takes a secret away. @throws {SandboxError} `SANDBOX_NOT_FOUND`, `NOT_FOUND`, and the host's codes. */
+  async removeSecret(name: string): Promise<void> {
+    await this.#changeNetwork(({ policy, secrets }) => {
+      const left = secrets.filter((secret) => secret.name !== name);
+      if (left.length === secrets.length) throw new SandboxError("NOT_FOUND", `secret ${name}`);
+      return { policy, secrets: left };
+    });
+    await this.#context.store.secrets.remove(this.id, name);
+    await this.guest.call("env.delete", { key: name });
+    this.record("secret-removed", { secret: name });
+  }
+
+  /** One change at a time, so that none is lost to another. */
+  async #changeNetwork(change: (now: NetworkGrant) => NetworkGrant): Promise<void> {
+    const before = this.#networkChange;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#networkChange = promise;
+    try {
+      await before;
+      if (this.#machine === null || !this.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
+      await this.#machine.setNetwork(change(this.#machine.network));
+    } finally {
+      resolve();
+    }
   }
 
   /** Adds to the sandbox's event log, some time soon. */
@@ -188,7 +244,10 @@ export class Sandbox {
 
   #setMachine(machine: HostedMachine): void {
     this.#machine = machine;
-    machine.onRefused = (refusal) => this.record("network-refused", refusal);
+    machine.onRefused = (refusal) => {
+      const isSecret = refusal.reason.startsWith("secret-");
+      this.record(isSecret ? "secret-refused" : "network-refused", refusal);
+    };
     void machine.gone.then(({ detail }) => {
       if (this.#isLetGo) return;
       this.log.error({ detail }, "machine crashed");
@@ -198,10 +257,17 @@ export class Sandbox {
 
   async #insert(): Promise<void> {
     const { id, region, createdAtMs, memoryMiB, labels, stopAtMs } = this;
-    await this.#context.store.sandboxes.insert({
-      ...{ id, region, createdAtMs, memoryMiB, labels, stopAtMs },
-      ...{ status: "running", stoppedAtMs: null, endReason: null },
-    });
+    const { store, vault } = this.#context;
+    const sealed = this.network.secrets.map((secret) => ({
+      ...{ sandboxId: id, name: secret.name, sealed: vault.seal(id, secret) },
+    }));
+    await store.sandboxes.insert(
+      {
+        ...{ id, region, createdAtMs, memoryMiB, labels, stopAtMs },
+        ...{ status: "running", stoppedAtMs: null, endReason: null },
+      },
+      sealed,
+    );
   }
 
   #perform(effect: SandboxEffect): void {

@@ -5,6 +5,7 @@ import { suite, test } from "node:test";
 import { limits, makeSandboxId, type SandboxId } from "@skerry/protocol";
 import { pino } from "pino";
 
+import { Vault, vaultKeyBytes } from "../secrets/vault.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import type { Store } from "../store/store.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
@@ -14,13 +15,18 @@ import { Sandboxes } from "./sandboxes.ts";
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;
 const network = { kind: "open" } as const;
-const spec = { region: "ord", memoryMiB: 1280, labels: {}, env: {}, stopAtMs: null, network };
+const vault = new Vault(randomBytes(vaultKeyBytes));
+const spec = {
+  ...{ region: "ord", memoryMiB: 1280, labels: {}, env: {}, stopAtMs: null, network, secrets: [] },
+};
 
 function open(store: Store, options: { readonly sandboxesMax?: number } = {}) {
   const host = new FakeHost();
   const clock = new FakeClock();
   const { lifetimeMaxMs, sandboxesMax } = { ...limits, ...options };
-  const sandboxes = new Sandboxes({ host, store, clock, log, lifetimeMaxMs, sandboxesMax });
+  const sandboxes = new Sandboxes({
+    ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
+  });
   return { host, clock, sandboxes };
 }
 
@@ -43,7 +49,7 @@ suite("a new server", () => {
     const session = await remember(store, null);
     for (const id of [lasting, session]) host.left.set(id, new FakeMachine(id, {}, host));
     await sandboxes.adopt(never);
-    assert.deepEqual(host.wanted, new Set([lasting, lost]));
+    assert.deepEqual([...host.wanted.keys()], [lasting, lost]);
     assert.equal(sandboxes.get(lasting).isRunning, true);
     const reasons = async (id: SandboxId) => (await store.sandboxes.find(id))?.endReason;
     assert.equal(await reasons(lasting), null);
@@ -102,7 +108,7 @@ suite("a sandbox", () => {
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };
     const { clock } = open(store);
-    const options = { host, store: slow, clock, log, lifetimeMaxMs: 1, sandboxesMax: 1 };
+    const options = { host, store: slow, clock, log, vault, lifetimeMaxMs: 1, sandboxesMax: 1 };
     const fragile = new Sandboxes(options);
     await assert.rejects(fragile.create(spec, never), { code: "HOST_UNAVAILABLE" });
     assert.equal(host.machines.size, 0);

@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 
-import { limits, makeSandboxId, SandboxError, type SandboxId } from "@skerry/protocol";
+import {
+  limits,
+  makeSandboxId,
+  SandboxError,
+  type SandboxId,
+  type SecretGrant,
+} from "@skerry/protocol";
 
 import type { EndReason, SandboxEvent, SandboxRow } from "../store/store.ts";
 import { Sandbox } from "./sandbox.ts";
@@ -51,7 +57,9 @@ export class Sandboxes {
         .filter(({ stopAtMs }) => stopAtMs !== null && stopAtMs > now)
         .map((row) => [row.id, row] as const),
     );
-    const machines = await host.adopt(new Set(wanted.keys()), signal);
+    const secrets = new Map<SandboxId, readonly SecretGrant[]>();
+    for (const id of wanted.keys()) secrets.set(id, await this.#secretsOf(id));
+    const machines = await host.adopt(secrets, signal);
     for (const machine of machines) {
       const row = wanted.get(machine.id);
       if (row === undefined) {
@@ -67,6 +75,19 @@ export class Sandboxes {
       if (!this.#live.has(row.id)) await this.#markOver(row, reasonFor(row, now));
     }
     await this.#forgetOld();
+  }
+
+  async #secretsOf(id: SandboxId): Promise<readonly SecretGrant[]> {
+    const { store, vault, log } = this.#options;
+    const rows = await store.secrets.list(id);
+    return rows.flatMap(({ name, sealed }) => {
+      try {
+        return [vault.open(id, sealed)];
+      } catch (error) {
+        log.error({ err: error, sandboxId: id, secret: name }, "secret not opened: it is lost");
+        return [];
+      }
+    });
   }
 
   /**

@@ -1,7 +1,8 @@
-import type { HostApi, NetworkPolicy } from "@skerry/protocol";
+import type { HostApi, NetworkPolicy, SecretGrant } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import type { Clock } from "../clock.ts";
+import type { Vault } from "../secrets/vault.ts";
 import type { Store } from "../store/store.ts";
 
 /** A connection to a sandbox, as the sandbox sees it. */
@@ -19,6 +20,8 @@ export interface SandboxSpec {
   /** Null: it ends with its creating connection. */
   readonly stopAtMs: number | null;
   readonly network: NetworkPolicy;
+  /** What `env` has placeholders for. */
+  readonly secrets: readonly SecretGrant[];
 }
 
 /** What every sandbox of a server works with. */
@@ -27,5 +30,6 @@ export interface SandboxContext {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly vault: Vault;
   readonly lifetimeMaxMs: number;
 }

@@ -32,9 +32,21 @@ function makePrivateFile(path: string): void {
   chmodSync(path, 0o600);
 }
 
-function migrate(database: DatabaseSync): void {
-  database.exec("BEGIN IMMEDIATE"); // two servers that start together migrate one after the other
+/** All that `work` writes, or nothing when it throws. */
+export function inTransaction(database: DatabaseSync, work: () => void): void {
+  database.exec("BEGIN IMMEDIATE");
   try {
+    work();
+    database.exec("COMMIT");
+  } catch (error) {
+    database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** Two servers that start together migrate one after the other. */
+function migrate(database: DatabaseSync): void {
+  inTransaction(database, () => {
     const row = database.prepare("PRAGMA user_version").get();
     const version = Number(row?.["user_version"]);
     if (version > migrations.length) {
@@ -42,9 +54,5 @@ function migrate(database: DatabaseSync): void {
     }
     for (const step of migrations.slice(version)) database.exec(step);
     database.exec(`PRAGMA user_version = ${migrations.length}`);
-    database.exec("COMMIT");
-  } catch (error) {
-    database.exec("ROLLBACK");
-    throw error;
-  }
+  });
 }

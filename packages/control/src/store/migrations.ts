@@ -36,4 +36,14 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (sandbox_id, seq)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE secrets (
+    sandbox_id TEXT NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (sandbox_id, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER secrets_end AFTER UPDATE OF status ON sandboxes WHEN new.status = 'stopped'
+  BEGIN DELETE FROM secrets WHERE sandbox_id = new.id; END;
+  `,
 ];

@@ -2,7 +2,14 @@ import type { SQLOutputValue } from "node:sqlite";
 
 import { SandboxId } from "@skerry/protocol";
 
-import type { EndReason, EventKind, SandboxEvent, SandboxRow, TokenRow } from "./store.ts";
+import type {
+  EndReason,
+  EventKind,
+  SandboxEvent,
+  SandboxRow,
+  SecretRow,
+  TokenRow,
+} from "./store.ts";
 
 /** Rows of the database as values. The tables are STRICT and written by this package alone. */
 type Row = Record<string, SQLOutputValue>;
@@ -31,6 +38,15 @@ export function readSandbox(row: Row): SandboxRow {
     memoryMiB: Number(row["memory_mib"]),
     labels: JSON.parse(text(row, "labels")) as Record<string, string>, // written by insert()
     endReason: row["end_reason"] === null ? null : (text(row, "end_reason") as EndReason),
+  };
+}
+
+/** A row of `secrets`. */
+export function readSecret(row: Row): SecretRow {
+  return {
+    sandboxId: SandboxId.parse(row["sandbox_id"]),
+    name: text(row, "name"),
+    sealed: bytes(row, "sealed"),
   };
 }
 

@@ -2,9 +2,9 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { limits } from "@skerry/protocol";
 
-import { openDatabase } from "./database.ts";
-import { readEvent, readSandbox, readToken } from "./rows.ts";
-import type { EventStore, SandboxStore, Store, TokenStore } from "./store.ts";
+import { inTransaction, openDatabase } from "./database.ts";
+import { readEvent, readSandbox, readSecret, readToken } from "./rows.ts";
+import type { EventStore, SandboxStore, SecretStore, Store, TokenStore } from "./store.ts";
 
 /** Opens the store in the file at `path`, or in memory for `":memory:"`. */
 export function openSqliteStore(path: string): Store {
@@ -12,6 +12,7 @@ export function openSqliteStore(path: string): Store {
   return {
     tokens: tokenStore(database),
     sandboxes: sandboxStore(database),
+    secrets: secretStore(database),
     events: eventStore(database),
     async [Symbol.asyncDispose]() {
       if (database.isOpen) database.close();
@@ -44,6 +45,7 @@ function tokenStore(database: DatabaseSync): TokenStore {
 
 function sandboxStore(database: DatabaseSync): SandboxStore {
   const insert = database.prepare("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const addSecret = database.prepare("INSERT INTO secrets VALUES (?, ?, ?)");
   const byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
   const newest = database.prepare(
     // A sandbox has all the labels asked for when none of them is missing in it.
@@ -65,13 +67,16 @@ function sandboxStore(database: DatabaseSync): SandboxStore {
     "DELETE FROM sandboxes WHERE status = 'stopped' AND stopped_at_ms < ?",
   );
   return {
-    async insert(sandbox) {
+    async insert(sandbox, secrets = []) {
       const { id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB } = sandbox;
       const { labels, endReason } = sandbox;
       const text = JSON.stringify(labels);
-      insert.run(
-        ...[id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB, text, endReason],
-      );
+      inTransaction(database, () => {
+        insert.run(
+          ...[id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB, text, endReason],
+        );
+        for (const { sandboxId, name, sealed } of secrets) addSecret.run(sandboxId, name, sealed);
+      });
     },
     async find(id) {
       const row = byId.get(id);
@@ -86,6 +91,24 @@ function sandboxStore(database: DatabaseSync): SandboxStore {
       setStopped.run(stoppedAtMs, reason, id);
     },
     forgetStopped: async (timeMs) => Number(forget.run(timeMs).changes),
+  };
+}
+
+function secretStore(database: DatabaseSync): SecretStore {
+  const put = database.prepare(
+    `INSERT OR REPLACE INTO secrets
+     SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM sandboxes WHERE id = ?1 AND status = 'running')`,
+  );
+  const list = database.prepare("SELECT * FROM secrets WHERE sandbox_id = ? ORDER BY name");
+  const remove = database.prepare("DELETE FROM secrets WHERE sandbox_id = ? AND name = ?");
+  return {
+    async put({ sandboxId, name, sealed }) {
+      put.run(sandboxId, name, sealed);
+    },
+    list: async (sandboxId) => list.all(sandboxId).map(readSecret),
+    async remove(sandboxId, name) {
+      remove.run(sandboxId, name);
+    },
   };
 }
 

@@ -1,13 +1,14 @@
 import type { SandboxId } from "@skerry/protocol";
 
 /**
- * What control remembers. It holds no configuration header, no environment value, no secret and no
+ * What control remembers. It holds no configuration header, no environment value, and no secret or
  * token in clear. `node:sqlite` implements it in this folder; PostgreSQL will implement it too, so
  * everything is asynchronous and `testing/store-contract.ts` is the same for each.
  */
 export interface Store extends AsyncDisposable {
   readonly tokens: TokenStore;
   readonly sandboxes: SandboxStore;
+  readonly secrets: SecretStore;
   readonly events: EventStore;
 }
 
@@ -63,7 +64,8 @@ export interface SandboxRow {
 
 /** The sandboxes that run, and those that ran lately. */
 export interface SandboxStore {
-  insert(sandbox: SandboxRow): Promise<void>;
+  /** Both or nothing. */
+  insert(sandbox: SandboxRow, secrets?: readonly SecretRow[]): Promise<void>;
   find(id: SandboxId): Promise<SandboxRow | null>;
   /** Newest first, those that have all of `labels`. */
   list(filter: {
@@ -73,10 +75,25 @@ export interface SandboxStore {
   /** All that are marked as running. */
   running(): Promise<readonly SandboxRow[]>;
   setStopAt(id: SandboxId, stopAtMs: number): Promise<void>;
-  /** Marks a running sandbox as stopped; one that is stopped already keeps its time and reason. */
+  /** Marks a running sandbox as stopped, and forgets its secrets; one that is stopped already keeps its time and reason. */
   setStopped(id: SandboxId, stoppedAtMs: number, reason: EndReason): Promise<void>;
   /** Forgets sandboxes that stopped before `timeMs`, with their events. Answers how many. */
   forgetStopped(timeMs: number): Promise<number>;
+}
+
+/** A secret of a sandbox that runs, sealed by the vault. */
+export interface SecretRow {
+  readonly sandboxId: SandboxId;
+  readonly name: string;
+  readonly sealed: Uint8Array;
+}
+
+/** The secrets of sandboxes. They end with their sandbox. */
+export interface SecretStore {
+  /** In place of the one of that name; does nothing when the sandbox does not run any more. */
+  put(secret: SecretRow): Promise<void>;
+  list(sandboxId: SandboxId): Promise<readonly SecretRow[]>;
+  remove(sandboxId: SandboxId, name: string): Promise<void>;
 }
 
 /** What can happen to a sandbox. */
@@ -89,6 +106,9 @@ export type EventKind =
   | "extended"
   | "network-changed"
   | "network-refused"
+  | "secret-changed"
+  | "secret-removed"
+  | "secret-refused"
   | "stopped";
 
 /** Something that happened to a sandbox. `detail` is JSON without secrets. */

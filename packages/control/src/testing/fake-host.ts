@@ -1,11 +1,13 @@
-import type {
-  HostApi,
-  HostedMachine,
-  HostStatus,
-  MachineEnd,
-  MachineRequest,
-  NetworkPolicy,
-  SandboxId,
+import {
+  openAccess,
+  type HostApi,
+  type HostedMachine,
+  type HostStatus,
+  type MachineEnd,
+  type MachineRequest,
+  type NetworkGrant,
+  type SandboxId,
+  type SecretGrant,
 } from "@skerry/protocol";
 
 import { FakeGuest } from "./fake-guest.ts";
@@ -16,7 +18,7 @@ export class FakeHost implements HostApi, AsyncDisposable {
   /** What an earlier process left: {@link adopt} finds these. */
   readonly left = new Map<SandboxId, FakeMachine>();
   /** The ids that were asked for at the last {@link adopt}. */
-  wanted: ReadonlySet<SandboxId> = new Set();
+  wanted: ReadonlyMap<SandboxId, readonly SecretGrant[]> = new Map();
   /** Runs while a machine is made; may wait, and may throw what `create` then rejects with. */
   beforeCreate: (signal: AbortSignal) => Promise<void> = async () => {};
   /** Runs while a machine is disposed of. */
@@ -30,7 +32,9 @@ export class FakeHost implements HostApi, AsyncDisposable {
     return this.#add(machine);
   }
 
-  async adopt(wanted: ReadonlySet<SandboxId>): Promise<readonly HostedMachine[]> {
+  async adopt(
+    wanted: ReadonlyMap<SandboxId, readonly SecretGrant[]>,
+  ): Promise<readonly HostedMachine[]> {
     this.wanted = wanted;
     return [...this.left.values()]
       .filter(({ id }) => wanted.has(id))
@@ -66,7 +70,7 @@ export class FakeMachine implements HostedMachine {
   readonly gone: Promise<MachineEnd>;
   readonly origin = { from: "fake", phasesMs: { make: 0 } } as const;
   onRefused: HostedMachine["onRefused"] = null;
-  network: NetworkPolicy = { kind: "open" };
+  network: NetworkGrant = openAccess;
   readonly #host: FakeHost;
   readonly #gone = Promise.withResolvers<MachineEnd>();
 
@@ -77,8 +81,8 @@ export class FakeMachine implements HostedMachine {
     this.#host = host;
   }
 
-  async setNetwork(policy: NetworkPolicy): Promise<void> {
-    this.network = policy;
+  async setNetwork(network: NetworkGrant): Promise<void> {
+    this.network = network;
   }
 
   crash(): void {

@@ -84,6 +84,40 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.deepEqual(await store.events.list(other.id), [event]);
     });
 
+    test("keeps the secrets of a sandbox until it stops, and no longer", async () => {
+      await using store = await open();
+      const [one, other] = [aSandbox(), aSandbox()];
+      const secret = (name: string, sandboxId = one.id) => ({
+        ...{ sandboxId, name, sealed: randomBytes(40) },
+      });
+      const [a, b] = [secret("A"), secret("B")];
+      await store.sandboxes.insert(one, [a, b]);
+      await store.sandboxes.insert(other, [secret("A", other.id)]);
+      const listed = async () =>
+        (await store.secrets.list(one.id)).map((row) => ({
+          ...row,
+          sealed: Buffer.from(row.sealed),
+        }));
+      assert.deepEqual(await listed(), [a, b]);
+      const changed = secret("A");
+      await store.secrets.put(changed);
+      await store.secrets.remove(one.id, "B");
+      assert.deepEqual(await listed(), [changed]);
+      await store.sandboxes.setStopped(one.id, 1, "killed");
+      assert.deepEqual(await listed(), []);
+      await store.secrets.put(a); // what was on its way when it stopped
+      assert.deepEqual(await listed(), []);
+      assert.equal((await store.secrets.list(other.id)).length, 1);
+    });
+
+    test("takes a sandbox with all its secrets or not at all", async () => {
+      await using store = await open();
+      const row = aSandbox();
+      const secret = { sandboxId: row.id, name: "A", sealed: randomBytes(40) };
+      await assert.rejects(store.sandboxes.insert(row, [secret, secret]));
+      assert.equal(await store.sandboxes.find(row.id), null);
+    });
+
     test("forgets what stopped long ago, with its events, and nothing else", async () => {
       await using store = await open();
       const [old, recent, running] = [aSandbox(), aSandbox(), aSandbox()];

@@ -114,7 +114,11 @@ suite("names that a filtered machine asks for", () => {
 
 suite("names that an open machine asks for", () => {
   test("are answered as the host's name servers answer", async () => {
-    const machine = new MachineState(1, { kind: "open" }, { now: () => 0, tell: () => {} });
+    const machine = new MachineState(
+      1,
+      { policy: { kind: "open" }, secrets: [] },
+      { now: () => 0, tell: () => {} },
+    );
     const message = question("anything.example.org", "TXT");
     assert.equal(await answerTo(message, "udp", machine, upstream), message);
   });

@@ -44,6 +44,8 @@ export interface EnsureImageOptions {
   readonly home: string;
   /** A static program: PID 1 of each machine. What does not need it is built while it is awaited. */
   readonly guestBinary: string | Promise<string>;
+  /** Certificate authorities that machines trust beside those of this host, PEM. Default: none. */
+  readonly roots?: readonly string[];
   readonly progress?: Progress;
   readonly signal: AbortSignal;
 }
@@ -63,7 +65,7 @@ const stepOf = {
  * @throws ImageError with any of its codes; the signal's reason when it aborts
  */
 export async function ensureImage(options: EnsureImageOptions): Promise<MachineImage> {
-  const { name, home, progress = () => undefined } = options;
+  const { name, home, roots = [], progress = () => undefined } = options;
   const guest = readGuest(options.guestBinary);
   // It is awaited below, and when it fails before that, that is where it is said.
   guest.catch(() => undefined);
@@ -92,7 +94,7 @@ export async function ensureImage(options: EnsureImageOptions): Promise<MachineI
 
   const ensureRoot = async (): Promise<Part> => {
     const report = (detail: string): void => progress({ step: stepOf.rootfs, detail });
-    return ensure(await rootfsPart(recipe, { report, signal }));
+    return ensure(await rootfsPart(recipe, { roots, report, signal }));
   };
   const ensureBoot = async (): Promise<BootParts> => {
     const disk = await ensure(diskPart(signal));

@@ -2,7 +2,7 @@ import { chmod, mkdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hostAptOptions, hostMirrors, sourceLines } from "./apt.ts";
-import { hostCertificates, type RootCertificate } from "./certificates.ts";
+import { extraCertificates, hostCertificates, type RootCertificate } from "./certificates.ts";
 import { packErofs } from "./erofs.ts";
 import { ImageError } from "./errors.ts";
 import { unpackNpmPackage } from "./npm-package.ts";
@@ -20,14 +20,22 @@ const deadlineMs = 45 * 60_000;
 
 /**
  * The root file system: Debian by mmdebstrap, then the recipe's `customize.sh`. Trusts the certificate authorities
- * that this host trusts.
+ * that this host trusts, and `roots`.
  * @throws ImageError `not_permitted` when not root, `no_space` when there is clearly too little room
  */
 export async function rootfsPart(
   recipe: Recipe,
-  { report, signal }: { readonly report: (detail: string) => void; readonly signal: AbortSignal },
+  {
+    roots,
+    report,
+    signal,
+  }: {
+    readonly roots: readonly string[];
+    readonly report: (detail: string) => void;
+    readonly signal: AbortSignal;
+  },
 ): Promise<PartRecipe> {
-  const certificates = await hostCertificates();
+  const certificates = [...(await hostCertificates()), ...extraCertificates(roots.join("\n"), "")];
   return {
     kind: "rootfs",
     inputs: { recipe: recipe.hash, certificates: certificates.map(({ pem }) => pem).join("") },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
-import { makeSandboxId, SandboxError } from "@skerry/protocol";
+import { makeSandboxId, openAccess, SandboxError } from "@skerry/protocol";
 import { pino } from "pino";
 
 import { FakeDriver } from "../vmm/fake/fake-driver.ts";
@@ -22,7 +22,7 @@ function open(pool: number, checkRoom = async (): Promise<void> => {}) {
   return { driver, host };
 }
 
-const network = { kind: "open" } as const;
+const network = openAccess;
 
 suite("Host", () => {
   test("boots when there is no template, and has one made for the next", async () => {

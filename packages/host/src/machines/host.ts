@@ -5,13 +5,15 @@ import {
   type HostStatus,
   limits,
   MachineLabel,
+  openAccess,
   type MachineEnd,
   type MachineOrigin,
   type MachineRequest,
-  type NetworkPolicy,
+  type NetworkGrant,
   type Refusal,
   SandboxError,
   type SandboxId,
+  type SecretGrant,
   toSandboxError,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
@@ -89,7 +91,7 @@ export class Host implements HostApi, AsyncDisposable {
   }
 
   async adopt(
-    wanted: ReadonlySet<SandboxId>,
+    wanted: ReadonlyMap<SandboxId, readonly SecretGrant[]>,
     signal: AbortSignal,
   ): Promise<readonly HostedMachine[]> {
     const machines = await this.#options.driver.adopt(signal);
@@ -134,8 +136,8 @@ export class Host implements HostApi, AsyncDisposable {
     stack.use(attached.machine);
     const obtained = performance.now();
     await giveIdentity(attached.guest, request.id, request.env, signal);
-    await attached.machine.setLabel(labelOf(request));
-    const running = this.#run(request, attached, {
+    await attached.machine.setLabel(labelOf(request.id, request.network));
+    const running = this.#run(request.id, request.network, attached, {
       from,
       phasesMs: {
         ...(from !== "pool" && attached.machine.phasesMs),
@@ -216,7 +218,7 @@ export class Host implements HostApi, AsyncDisposable {
     await giveIdentity(attached.guest, "skerry", {}, signal);
     await warmMachine(attached.guest);
     // What most sandboxes get; another policy takes its place before anything of the user runs.
-    await attached.machine.setNetwork({ kind: "open" }, () => {});
+    await attached.machine.setNetwork(openAccess, () => {});
     await attached.machine.pause();
     stack.move();
     return attached;
@@ -237,17 +239,20 @@ export class Host implements HostApi, AsyncDisposable {
 
   async #adoptOne(
     machine: Machine,
-    wanted: ReadonlySet<SandboxId>,
+    wanted: ReadonlyMap<SandboxId, readonly SecretGrant[]>,
     signal: AbortSignal,
   ): Promise<HostedMachine | undefined> {
     const label = readLabel(machine.label);
     try {
-      if (label === undefined || !wanted.has(label.id))
+      const secrets = label === undefined ? undefined : wanted.get(label.id);
+      if (label === undefined || secrets === undefined)
         throw new Error("nobody wants this machine");
+      const network = { policy: label.network, secrets: [...secrets] };
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.guestCallMs)]);
       const attached = await attach(machine, false, deadline);
-      const running = this.#run(label, attached, { from: "adopted", phasesMs: {} });
-      await machine.setNetwork(label.network, running.refused);
+      const origin = { from: "adopted", phasesMs: {} } as const;
+      const running = this.#run(label.id, network, attached, origin);
+      await machine.setNetwork(network, running.refused);
       return running;
     } catch (error) {
       this.#options.log.info({ machineId: machine.id, err: error }, "machine not taken back");
@@ -256,8 +261,13 @@ export class Host implements HostApi, AsyncDisposable {
     }
   }
 
-  #run(label: MachineLabel, attached: Attached, origin: MachineOrigin): RunningMachine {
-    const running = new RunningMachine(label, attached, origin);
+  #run(
+    id: SandboxId,
+    network: NetworkGrant,
+    attached: Attached,
+    origin: MachineOrigin,
+  ): RunningMachine {
+    const running = new RunningMachine(id, network, attached, origin);
     this.#running.add(running);
     void running.gone.then(() => this.#running.delete(running));
     return running;
@@ -271,10 +281,15 @@ class RunningMachine implements HostedMachine {
   readonly origin: MachineOrigin;
   onRefused: ((refusal: Refusal) => void) | null = null;
   readonly #machine: Machine;
-  #network: NetworkPolicy;
+  #network: NetworkGrant;
   #isDisposed = false;
 
-  constructor({ id, network }: MachineLabel, { machine, guest }: Attached, origin: MachineOrigin) {
+  constructor(
+    id: SandboxId,
+    network: NetworkGrant,
+    { machine, guest }: Attached,
+    origin: MachineOrigin,
+  ) {
     this.id = id;
     this.#network = network;
     this.guest = guest;
@@ -287,13 +302,13 @@ class RunningMachine implements HostedMachine {
     this.#machine = machine;
   }
 
-  get network(): NetworkPolicy {
+  get network(): NetworkGrant {
     return this.#network;
   }
 
-  async setNetwork(network: NetworkPolicy): Promise<void> {
+  async setNetwork(network: NetworkGrant): Promise<void> {
     // The label first: whoever takes the machine up after a crash must not know less than was promised.
-    await this.#machine.setLabel(labelOf({ id: this.id, network }));
+    await this.#machine.setLabel(labelOf(this.id, network));
     this.#network = network;
     await this.#machine.setNetwork(network, this.refused);
   }
@@ -306,8 +321,9 @@ class RunningMachine implements HostedMachine {
   }
 }
 
-function labelOf({ id, network }: MachineLabel): string {
-  return JSON.stringify({ id, network } satisfies MachineLabel);
+/** It is written to a file: the secrets are not in it. */
+function labelOf(id: SandboxId, { policy }: NetworkGrant): string {
+  return JSON.stringify({ id, network: policy } satisfies MachineLabel);
 }
 
 function readLabel(text: string | undefined): MachineLabel | undefined {

@@ -6,7 +6,7 @@ import {
   limits,
   SandboxError,
   type EgressRequest,
-  type NetworkPolicy,
+  type NetworkGrant,
   type Refusal,
 } from "@skerry/protocol";
 import type { Logger } from "pino";
@@ -34,7 +34,7 @@ const barrier = 65_535;
  */
 export class Egress implements AsyncDisposable {
   readonly #options: EgressOptions;
-  readonly #policies = new Map<number, NetworkPolicy>();
+  readonly #grants = new Map<number, NetworkGrant>();
   readonly #waiting = new Map<number, PromiseWithResolvers<void>>();
   #child: ChildProcessWithoutNullStreams | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -48,13 +48,13 @@ export class Egress implements AsyncDisposable {
   }
 
   /**
-   * Says what a machine may reach; null forgets it. Resolves when egress knows.
+   * Says what a machine may; null forgets it. Resolves when egress knows.
    *
    * @throws {SandboxError} `HOST_UNAVAILABLE` when it does not in time.
    */
-  async set(machine: number, policy: NetworkPolicy | null): Promise<void> {
-    if (policy === null) this.#policies.delete(machine);
-    else this.#policies.set(machine, policy);
+  async set(machine: number, grant: NetworkGrant | null): Promise<void> {
+    if (grant === null) this.#grants.delete(machine);
+    else this.#grants.set(machine, grant);
     const id = this.#nextId++;
     const done = Promise.withResolvers<void>();
     this.#waiting.set(id, done);
@@ -63,7 +63,7 @@ export class Egress implements AsyncDisposable {
       done.reject(new SandboxError("HOST_UNAVAILABLE", undefined, { cause }));
       this.#child?.kill("SIGKILL"); // the next one may
     }, limits.networkChangeMs);
-    this.#send({ id, machine, policy });
+    this.#send({ id, machine, grant });
     try {
       await done.promise;
     } finally {
@@ -105,11 +105,11 @@ export class Egress implements AsyncDisposable {
     };
     child.once("error", over);
     child.once("close", over);
-    for (const [machine, policy] of this.#policies) {
-      this.#send({ id: this.#nextId++, machine, policy });
+    for (const [machine, grant] of this.#grants) {
+      this.#send({ id: this.#nextId++, machine, grant });
     }
     // Answers come in order: whoever still waits is told by one that comes after all of these.
-    for (const id of this.#waiting.keys()) this.#send({ id, machine: barrier, policy: null });
+    for (const id of this.#waiting.keys()) this.#send({ id, machine: barrier, grant: null });
   }
 
   #send(request: EgressRequest): void {

@@ -5,7 +5,14 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { limits, SandboxError, type NetworkPolicy, type Refusal } from "@skerry/protocol";
+import {
+  type EgressArguments,
+  egressUserId,
+  limits,
+  type NetworkGrant,
+  type Refusal,
+  SandboxError,
+} from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import { ControlLine } from "./control-line.ts";
@@ -28,13 +35,15 @@ export interface NetworkOptions {
   readonly program: string;
   /** The command of egress, which finds its sockets at the descriptors that it is told of. */
   readonly egress: readonly string[];
+  /** The directory of the authority that machines trust. */
+  readonly authority: string;
+  /** Files with authorities that egress trusts beside those of this host. */
+  readonly trust?: readonly string[] | undefined;
   /** Default: the name servers of this host. */
   readonly nameServers?: readonly string[] | undefined;
   readonly log: Logger;
 }
 
-/** Who egress is: nobody else on this host, and no machine. */
-const egressUserId = 1_879_048_191;
 const egressSockets = { connections: 3, namesTcp: 4, namesUdp: 5 } as const;
 
 /** What one machine has of the network. Disposing of it gives the number back. */
@@ -43,7 +52,7 @@ export interface NetworkLink extends AsyncDisposable {
   /** What runs a program in a network of the machine's own, with its tap as descriptor `fd`. */
   commandFor(fd: number): readonly string[];
   /** Opens the network, as far as a policy goes. @throws {SandboxError} `HOST_UNAVAILABLE` */
-  set(policy: NetworkPolicy): Promise<void>;
+  set(grant: NetworkGrant): Promise<void>;
   /** Is called with what is refused. */
   onRefused: (refusal: Refusal) => void;
 }
@@ -108,11 +117,11 @@ export class Network {
       number,
       onRefused: () => {},
       commandFor: (fd) => [this.#program, "machine", ...gateway, "--fd", String(fd), "--"],
-      set: async (policy) => {
-        const next = reachOf(policy);
+      set: async (grant) => {
+        const next = reachOf(grant);
         if (next === "open" && known === "open") return; // as it was made ready
         // Egress knows what it may before the kernel lets anything of it through.
-        await this.#egress.set(number, policy);
+        await this.#egress.set(number, grant);
         const from = known === undefined ? "" : ` from ${known}`;
         known = undefined;
         await this.#control.ask(`${next} ${number}${from}`);
@@ -139,29 +148,30 @@ export class Network {
   }
 }
 
-/** What the kernel lets a machine reach: nothing, egress, or all but what is always refused. */
-type Reach = "closed" | "filtered" | "open";
+/**
+ * What the kernel lets a machine reach: nothing; egress; egress for TCP and all but what is always refused
+ * for the rest; or all but what is always refused.
+ */
+type Reach = "closed" | "filtered" | "watched" | "open";
 
-/** With no rule at all there is nothing that egress could let through. */
-function reachOf(policy: NetworkPolicy): Reach {
-  if (policy.kind === "open") return "open";
+function reachOf({ policy, secrets }: NetworkGrant): Reach {
+  if (policy.kind === "open") return secrets.length > 0 ? "watched" : "open";
+  // With no rule at all there is nothing that egress could let through.
   return policy.rules.length === 0 ? "closed" : "filtered";
 }
 
-function egressCommand({
-  home,
-  program,
-  egress,
-  nameServers = [],
-}: NetworkOptions): readonly string[] {
+function egressCommand(options: NetworkOptions): readonly string[] {
+  const { home, program, egress, authority, trust = [], nameServers = [] } = options;
   const { connections, namesTcp, namesUdp } = egressSockets;
+  const settings: EgressArguments = {
+    ...{ userId: egressUserId, ...egressSockets, authority },
+    ...{ trust: [...trust], nameServers: [...nameServers] },
+  };
   return [
     ...[program, "listen", "--gateway", gatewayFile(home)],
     ...["--transparent", `${gatewayPorts.tcp}:${connections}`],
     ...["--tcp", `${gatewayPorts.dns}:${namesTcp}`, "--udp", `${gatewayPorts.dns}:${namesUdp}`],
-    ...["--", ...egress],
-    ...[egressUserId, connections, namesTcp, namesUdp].map(String),
-    ...nameServers,
+    ...["--", ...egress, JSON.stringify(settings)],
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 
-import type { MachineEnd, NetworkPolicy, Refusal } from "@skerry/protocol";
+import type { MachineEnd, NetworkGrant, Refusal } from "@skerry/protocol";
 
 /**
  * Starts machines with one kind of isolation. Everything above this interface works with any of
@@ -72,8 +72,8 @@ export interface Machine extends AsyncDisposable {
   /** Stops the machine's processors; its memory stays. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Opens the network to the machine, as far as a policy goes. Before that it reaches nothing. */
-  setNetwork(policy: NetworkPolicy, onRefused: (refusal: Refusal) => void): Promise<void>;
+  /** Opens the network to the machine, as far as it may reach anything. Before that it reaches nothing. */
+  setNetwork(grant: NetworkGrant, onRefused: (refusal: Refusal) => void): Promise<void>;
   /** Stores a text with the machine that outlives this process: see {@link Driver.adopt}. */
   setLabel(label: string): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 
-import type { MachineEnd, NetworkPolicy, Refusal } from "@skerry/protocol";
+import type { MachineEnd, NetworkGrant, Refusal } from "@skerry/protocol";
 
 import type { NetworkLink } from "../../network/network.ts";
 import type { Machine, MachineSpec } from "../driver.ts";
@@ -86,10 +86,10 @@ export class QemuMachine implements Machine {
     await this.#parts.monitor.run("cont");
   }
 
-  async setNetwork(policy: NetworkPolicy, onRefused: (refusal: Refusal) => void): Promise<void> {
+  async setNetwork(grant: NetworkGrant, onRefused: (refusal: Refusal) => void): Promise<void> {
     const { link } = this.#parts;
     link.onRefused = onRefused;
-    await link.set(policy);
+    await link.set(grant);
   }
 
   async setLabel(label: string): Promise<void> {
