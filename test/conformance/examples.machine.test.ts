@@ -213,7 +213,6 @@ for (const [name, api] of Object.entries(clients)) {
         exposeHttp: () => sandbox.exposeHttp({ port: 3000 }),
         exposeSsh: () => sandbox.exposeSsh(),
         exposeVscode: () => sandbox.exposeVscode(),
-        secrets: () => Sandbox.create({ secrets: { KEY: { hosts: ["a.example"], value: "v" } } }),
         volumes: () => Sandbox.create({ volumes: { "/data": "mine" } }),
         deploy: () => sandbox.deno.deploy("my-deno-app"),
       };
