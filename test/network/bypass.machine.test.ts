@@ -29,12 +29,13 @@ before(async () => {
   });
   await new Promise<void>((done) => ownService.listen(0, "0.0.0.0", done));
   held.defer(() => void ownService.close());
-  const server = held.use(await startServer({ pool: 2, args: ["--name-server", names.address] }));
+  const args = ["--name-server", names.address, "--allow-private", `${lan}:8000`];
+  const server = held.use(await startServer({ pool: 2, args }));
   const options = { endpoint: server.url, token: server.token };
   client = new Client(options);
   // Two that were open while they waited, and one that never was.
   await eventually("the pool is full", async () => (await client.status()).poolReady === 2, 60_000);
-  const allowNet = ["good.test:443", "good.test:80", "*.wild.test", `${good}:8000`];
+  const allowNet = ["good.test:443", "good.test:80", "*.wild.test", `${good}:8000`, "intra.test"];
   filtered = held.use(await Sandbox.create({ ...options, allowNet }));
   open = held.use(await Sandbox.create(options));
   closed = held.use(await Sandbox.create({ ...options, allowNet: [] }));
@@ -62,6 +63,21 @@ suite("what a policy allows", { timeout: 120_000 }, () => {
   test("anything public is reached without one", async () => {
     assert.equal(await run(open, `${curl} https://evil.test/`), `reached ${evil}`);
     assert.equal(await run(open, `${curl} http://${evil}:8000/`), `reached ${evil}`);
+  });
+
+  test("a private address is reached that the operator has excepted, by name and on its port", async () => {
+    names.names.set("intra.test", [lan]);
+    assert.equal(await run(filtered, `${curl} http://intra.test:8000/`), `reached ${lan}`);
+    for (const [sandbox, url] of [
+      [filtered, "http://intra.test/"],
+      [open, "http://intra.test:8000/"],
+      [open, `http://${lan}:8000/`],
+      [closed, `http://${lan}:8000/`],
+    ] as const) {
+      outside.reached.length = 0;
+      assert.equal(await run(sandbox, `${curl} ${url}`), "");
+      assert.deepEqual(outside.reached, []);
+    }
   });
 
   test("what carries a great body both ways arrives whole", async () => {

@@ -1,6 +1,7 @@
 import { ruleForAddress, ruleForName, type Destination, type Refusal } from "@skerry/protocol";
 
 import type { MachineState } from "./machines.ts";
+import type { IsRefused } from "./refused-addresses.ts";
 
 /** Where a connection goes: to a name, whose addresses are looked up anew, or to an address itself. */
 export type Decision = Destination | { readonly kind: "refuse"; readonly refusal: Refusal };
@@ -8,20 +9,18 @@ export type Decision = Destination | { readonly kind: "refuse"; readonly refusal
 /**
  * Whether a machine may connect to an address, and as what: an address counts as a name only when that
  * name has led the machine to it, and the name may be reached on this port.
- *
- * @param isRefused Whether no machine may reach an address.
  */
 export function decide(
   machine: MachineState,
   address: string,
   port: number,
-  isRefused: (address: string) => boolean,
+  isRefused: IsRefused,
 ): Decision {
   const { policy, bindings } = machine;
   const refuse = (host: string, reason: Refusal["reason"]): Decision => {
     return { kind: "refuse", refusal: { host, port, reason } };
   };
-  if (isRefused(address)) return refuse(address, "refused-address");
+  if (isRefused(address, port)) return refuse(address, "refused-address");
   if (policy.kind === "open") return { kind: "address", address };
   const { rules } = policy;
   const names = bindings.namesOf(address);

@@ -3,12 +3,12 @@ import { connect, type Socket } from "node:net";
 import { limits, type Destination } from "@skerry/protocol";
 
 import type { Upstream } from "./names/upstream.ts";
+import type { IsRefused } from "./refused-addresses.ts";
 
 /** What finds out where a name leads, and who may be dialled. */
 export interface Dialling {
   readonly upstream: Upstream;
-  /** Whether no machine may reach an address. */
-  readonly isRefused: (address: string) => boolean;
+  readonly isRefused: IsRefused;
 }
 
 /**
@@ -24,7 +24,7 @@ export async function dial(
   dialling: Dialling,
 ): Promise<Socket> {
   const addresses =
-    to.kind === "address" ? [to.address] : await addressesOf(to.name, chosen, dialling);
+    to.kind === "address" ? [to.address] : await addressesOf(to.name, port, chosen, dialling);
   const deadline = AbortSignal.timeout(limits.egressConnectMs);
   let failure: unknown = new Error("there is no address");
   for (const host of addresses.slice(0, limits.nameAddressesMax)) {
@@ -40,11 +40,14 @@ export async function dial(
 
 async function addressesOf(
   name: string,
+  port: number,
   chosen: string,
   { upstream, isRefused }: Dialling,
 ): Promise<readonly string[]> {
   const found = await upstream.addresses(name);
-  const addresses = found.map(({ address }) => address).filter((address) => !isRefused(address));
+  const addresses = found
+    .map(({ address }) => address)
+    .filter((address) => !isRefused(address, port));
   return addresses.includes(chosen)
     ? [chosen, ...addresses.filter((address) => address !== chosen)]
     : addresses;

@@ -3,16 +3,12 @@ import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
 
-import {
-  EgressArguments,
-  EgressRequest,
-  isRefusedAddress,
-  type EgressMessage,
-} from "@skerry/protocol";
+import { EgressArguments, EgressRequest, type EgressMessage } from "@skerry/protocol";
 
 import { Machines } from "./machines.ts";
 import { serveNames } from "./names/server.ts";
 import { upstreamOf } from "./names/upstream.ts";
+import { refusedAddresses } from "./refused-addresses.ts";
 import { Interceptor } from "./secrets/intercept.ts";
 import { openAuthority } from "./tls/authority-files.ts";
 import { serveConnections } from "./transparent.ts";
@@ -22,20 +18,23 @@ import { serveConnections } from "./transparent.ts";
  * started with sockets that listen in the gateway, gives up what privileges it has, and is told over its
  * input what each machine may. It ends with the server that has started it.
  */
-const { userId, connections, namesTcp, namesUdp, authority, trust, nameServers } =
+const { userId, connections, namesTcp, namesUdp, authority, trust, nameServers, exceptions } =
   EgressArguments.parse(JSON.parse(process.argv[2] ?? "{}"));
 
 const machines = new Machines({
   now: () => performance.now(),
   tell: (machine, refused) => say({ machine, refused }),
 });
-const upstream = upstreamOf(nameServers);
+const dialling = {
+  upstream: upstreamOf(nameServers),
+  isRefused: refusedAddresses(exceptions, ownAddresses),
+};
 const interceptor = new Interceptor(
   await openAuthority(authority),
   await Promise.all(trust.map((file) => readFile(file, "utf8"))),
 );
-serveConnections(connections, { machines, upstream, isRefused, interceptor });
-serveNames({ tcp: namesTcp, udp: namesUdp }, machines, upstream);
+serveConnections(connections, { ...dialling, machines, interceptor });
+serveNames({ tcp: namesTcp, udp: namesUdp }, machines, dialling);
 becomeNobody(userId);
 
 createInterface({ input: process.stdin })
@@ -50,11 +49,9 @@ function say(message: EgressMessage): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** This host's own addresses count as well: it may have one that the internet knows. */
-function isRefused(address: string): boolean {
-  if (isRefusedAddress(address)) return true;
-  return Object.values(networkInterfaces()).some((list) =>
-    list?.some((own) => own.address === address),
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap(
+    (list) => list?.map(({ address }) => address) ?? [],
   );
 }
 

@@ -38,6 +38,8 @@ export interface MachineParts {
   readonly authority: string;
   /** Files with authorities that egress trusts beside those of this host. */
   readonly trust?: readonly string[] | undefined;
+  /** Addresses with ports that `allowNet` may lead to, though no machine reaches them else. */
+  readonly exceptions?: readonly string[] | undefined;
 }
 
 /** Free space in `SKERRY_HOME` below which no machine starts. */
@@ -67,8 +69,8 @@ async function openDriver(
 ): Promise<Driver> {
   if (machine === "fake") return new FakeDriver();
   const qemuVersion = (await runTool("qemu-system-x86_64", ["--version"])).split("\n")[0] ?? "";
-  const { netns: program, egress, nameServers, authority, trust } = machine;
-  const options = { home, program, egress, nameServers, authority, trust, log };
+  const { netns: program, egress, nameServers, authority, trust, exceptions } = machine;
+  const options = { home, program, egress, nameServers, authority, trust, exceptions, log };
   const network = await Network.open(options);
   try {
     return await openQemu({ home, ...machine, network, qemuVersion, log }, signal);

@@ -23,6 +23,8 @@ export const EgressArguments = z.object({
   trust: z.array(z.string()),
   /** Who is asked for names; none: those of the host. */
   nameServers: z.array(z.string()),
+  /** What may be reached though no machine may reach it else, by names, as `"10.0.0.5:8443"`. */
+  exceptions: z.array(z.string()),
 });
 export type EgressArguments = z.infer<typeof EgressArguments>;
 

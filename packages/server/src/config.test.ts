@@ -15,7 +15,7 @@ suite("the configuration", () => {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
       ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
-      ...{ nameServers: [], trust: [] },
+      ...{ nameServers: [], trust: [], exceptions: [] },
     });
     assert.match(read([], {}, false)?.home ?? "", /\/\.local\/share\/skerry$/);
   });
@@ -35,6 +35,10 @@ suite("the configuration", () => {
     const servers = ["--name-server", "192.0.2.1:53", "--name-server", "[2001:db8::1]"];
     assert.deepEqual(read(servers)?.nameServers, ["192.0.2.1:53", "[2001:db8::1]"]);
     assert.throws(() => read(["--name-server", "ns.example"]), ConfigError);
+    assert.deepEqual(read(["--allow-private", "10.0.0.5:22"])?.exceptions, ["10.0.0.5:22"]);
+    for (const wrong of ["10.0.0.5", "10.0.0.0/8:22", "a.example:22", "10.0.0.5:0"]) {
+      assert.throws(() => read(["--allow-private", wrong]), ConfigError);
+    }
     assert.equal(read(["--keep-sandboxes"])?.keepSandboxes, true);
   });
 

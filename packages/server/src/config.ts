@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { limits, Region } from "@skerry/protocol";
+import { limits, parseIpv4, Region } from "@skerry/protocol";
 import { z } from "zod";
 
 /** How a server is to run. Read once, at the start; frozen from then on. */
@@ -24,6 +24,8 @@ export interface ServeConfig {
   readonly allowedOrigins: readonly string[];
   /** Name servers that sandboxes' questions go to, as Node takes them; empty: those of this host. */
   readonly nameServers: readonly string[];
+  /** Private addresses with ports that `allowNet` may lead to. */
+  readonly exceptions: readonly string[];
   /** Files with authorities that sandboxes' secrets may trust beside those of this host. */
   readonly trust: readonly string[];
   /** Sandboxes with a duration go on when the server stops, for the next one to take up. */
@@ -46,6 +48,7 @@ export const usage = `usage: skerry serve [options]
   --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
   --log-file FILE        instead of standard error (SKERRY_LOG_FILE)
   --name-server ADDRESS  who is asked for names, with a port or without, instead of this host's; may be repeated
+  --allow-private ADDRESS:PORT  a private address that names in allowNet may lead to, as 10.0.0.5:8443; may be repeated
   --trust FILE           certificate authorities (PEM) that servers may be vouched for by, before a secret is sent
                          to them, beside those that this host trusts; may be repeated
   --allow-origin ORIGIN  a web page that may open sockets; may be repeated
@@ -154,6 +157,7 @@ export function readConfig(
     logLevel: data["log-level"],
     logFile: data["log-file"],
     nameServers: Object.freeze(readNameServers(flags["name-server"] ?? [])),
+    exceptions: Object.freeze(readExceptions(flags["allow-private"] ?? [])),
     trust: Object.freeze((flags.trust ?? []).map((file) => resolve(file))),
     allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
     keepSandboxes: flags["keep-sandboxes"] ?? false,
@@ -182,6 +186,7 @@ function readFlags(args: readonly string[]) {
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },
         "name-server": { type: "string", multiple: true },
         trust: { type: "string", multiple: true },
+        "allow-private": { type: "string", multiple: true },
         ...{ "keep-sandboxes": { type: "boolean" }, help: { type: "boolean" } },
       },
     });
@@ -198,6 +203,18 @@ function readNameServers(given: readonly string[]): readonly string[] {
   if (wrong.length === 0) return given;
   throw new ConfigError(
     wrong.map((text) => `--name-server: ${text} is no address, as in 192.0.2.1:53`),
+  );
+}
+
+function readExceptions(given: readonly string[]): readonly string[] {
+  const wrong = given.filter((text) => {
+    const [address = "", port = ""] = text.split(":");
+    const isPort = /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535;
+    return parseIpv4(address) === null || !isPort || text.split(":").length !== 2;
+  });
+  if (wrong.length === 0) return given;
+  throw new ConfigError(
+    wrong.map((text) => `--allow-private: ${text} is no address and port, as in 10.0.0.5:8443`),
   );
 }
 

@@ -24,9 +24,9 @@ export type OpenOwnHost = (
 
 /** The real machines. */
 export const openMachines: OpenOwnHost = async (config, log, signal) => {
-  const { home, poolSize, nameServers, trust } = config;
+  const { home, poolSize, nameServers, trust, exceptions } = config;
   const pool = { size: poolSize, memoryMiB: limits.memoryDefaultMiB };
   const egress = [process.execPath, "--disable-warning=ExperimentalWarning", egressProgram];
-  const machine = { ...readSetup(home), egress, nameServers, trust };
+  const machine = { ...readSetup(home), egress, nameServers, trust, exceptions };
   return await openHost({ home, machine, pool, log }, signal);
 };

@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
+import { secretGrantOf } from "@skerry/protocol";
 import { decode, encode, type RecordType } from "dns-packet";
 import fc from "fast-check";
 
 import { decide } from "../decide.ts";
 import { MachineState } from "../machines.ts";
+import { refusedAddresses } from "../refused-addresses.ts";
 import { machineWith, upstreamOf } from "../testing.ts";
 import { answerTo } from "./answering.ts";
 
-const upstream = upstreamOf({
+const known = upstreamOf({
   "api.example.com": ["192.0.2.1", "192.0.2.2"],
   "inside.example.com": ["10.0.0.1"],
   "mixed.example.com": ["169.254.169.254", "192.0.2.3"],
   "empty.example.com": [],
 });
+const sources = { upstream: known, isRefused: refusedAddresses([], () => []) };
 
 function question(name: string, type: RecordType = "A"): Buffer {
   return encode({ id: 7, type: "query", flags: 256, questions: [{ name, type }] });
@@ -27,7 +30,7 @@ interface Answer {
 }
 
 async function ask(machine: MachineState, name: string, type?: RecordType): Promise<Answer> {
-  const answer = await answerTo(question(name, type), "udp", machine, upstream);
+  const answer = await answerTo(question(name, type), "udp", machine, sources);
   assert.ok(answer !== null);
   const packet = decode(answer);
   assert.equal(packet.id, 7);
@@ -84,7 +87,7 @@ suite("names that a filtered machine asks for", () => {
     const label = "api.example.com";
     const name = Buffer.from([label.length, ...Buffer.from(label), 0]);
     const message = Buffer.concat([question("a").subarray(0, 12), name, Buffer.from([0, 1, 0, 1])]);
-    assert.equal(await answerTo(message, "udp", machine, upstream), null);
+    assert.equal(await answerTo(message, "udp", machine, sources), null);
   });
 
   test("are too many at some point", async () => {
@@ -104,7 +107,7 @@ suite("names that a filtered machine asks for", () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.oneof(bytes, mutated), async (message) => {
-        await answerTo(Buffer.from(message), "udp", machine, upstream);
+        await answerTo(Buffer.from(message), "udp", machine, sources);
       }),
       { numRuns: 500 },
     );
@@ -119,8 +122,28 @@ suite("names that an open machine asks for", () => {
       { policy: { kind: "open" }, secrets: [] },
       { now: () => 0, tell: () => {} },
     );
-    const message = question("anything.example.org", "TXT");
-    assert.equal(await answerTo(message, "udp", machine, upstream), message);
+    for (const type of ["TXT", "HTTPS"] as const) {
+      const message = question("anything.example.org", type as RecordType);
+      assert.equal(await answerTo(message, "udp", machine, sources), message);
+    }
+  });
+
+  test("say nothing that hides a host, when it has secrets", async () => {
+    const secret = secretGrantOf(
+      "KEY",
+      { hosts: ["api.example.com"], value: "v" },
+      `DENO_SECRET_PLACEHOLDER_${"0".repeat(64)}`,
+    );
+    const machine = new MachineState(
+      1,
+      { policy: { kind: "open" }, secrets: [secret] },
+      { now: () => 0, tell: () => {} },
+    );
+    const message = question("api.example.com", "HTTPS" as RecordType);
+    const answer = await answerTo(message, "udp", machine, sources);
+    assert.equal(answer === null ? -1 : decode(answer).answers?.length, 0);
+    const text = question("api.example.com", "TXT");
+    assert.equal(await answerTo(text, "udp", machine, sources), text);
   });
 });
 

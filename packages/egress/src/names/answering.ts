@@ -1,8 +1,12 @@
-import { isRefusedAddress, limits, readName, ruleForName } from "@skerry/protocol";
+import { limits, readName, ruleForName } from "@skerry/protocol";
 
+import type { Dialling } from "../dial.ts";
 import type { MachineState } from "../machines.ts";
 import { readQuestion, responseCode, writeAnswer, type Question } from "./message.ts";
-import { NoSuchName, type Upstream } from "./upstream.ts";
+import { NoSuchName } from "./upstream.ts";
+
+/** SVCB and HTTPS (RFC 9460), as the library has them. */
+const serviceTypes: ReadonlySet<string> = new Set(["SVCB", "HTTPS", "UNKNOWN_64", "UNKNOWN_65"]);
 
 /**
  * The answer to what a machine asks, or null for none. A filtered machine gets the addresses of the names
@@ -12,7 +16,7 @@ export async function answerTo(
   message: Buffer,
   transport: "udp" | "tcp",
   machine: MachineState,
-  upstream: Upstream,
+  sources: Dialling,
 ): Promise<Buffer | null> {
   const question = readQuestion(message);
   if (question === null) return null;
@@ -22,8 +26,12 @@ export async function answerTo(
   }
   machine.queries += 1;
   try {
-    if (machine.policy.kind === "open") return await upstream.exchange(message, transport);
-    return await filteredAnswer(question, machine, upstream);
+    if (machine.policy.kind === "filtered") return await filteredAnswer(question, machine, sources);
+    // They would tell a program to hide which host it means, and no secret could be put in.
+    if (machine.secrets.length > 0 && serviceTypes.has(question.type)) {
+      return writeAnswer(question, responseCode.ok);
+    }
+    return await sources.upstream.exchange(message, transport);
   } catch (error) {
     const isUnknown = error instanceof NoSuchName;
     return writeAnswer(question, responseCode[isUnknown ? "noSuchName" : "serverFailure"]);
@@ -35,7 +43,7 @@ export async function answerTo(
 async function filteredAnswer(
   question: Question,
   machine: MachineState,
-  upstream: Upstream,
+  { upstream, isRefused }: Dialling,
 ): Promise<Buffer> {
   const name = readName(question.name);
   const { policy } = machine;
@@ -48,7 +56,7 @@ async function filteredAnswer(
   if (question.type !== "A") return writeAnswer(question, responseCode.ok);
   const found = await upstream.addresses(name);
   const addresses = found
-    .filter(({ address }) => !isRefusedAddress(address))
+    .filter(({ address }) => !isRefused(address, null))
     .slice(0, limits.nameAddressesMax)
     .map(({ address, ttl }) => ({ address, ttl: clampedTtl(ttl) }));
   if (found.length > 0 && addresses.length === 0) {

@@ -3,29 +3,29 @@ import { createServer, type Socket } from "node:net";
 
 import { limits } from "@skerry/protocol";
 
+import type { Dialling } from "../dial.ts";
 import { machineOf } from "../machine-address.ts";
 import type { Machines } from "../machines.ts";
 import { answerTo } from "./answering.ts";
 import { readFrames, writeFrame } from "./frames.ts";
-import type { Upstream } from "./upstream.ts";
 
 /** Answers what machines ask for, on sockets that are open already. */
 export function serveNames(
   fds: { readonly udp: number; readonly tcp: number },
   machines: Machines,
-  upstream: Upstream,
+  sources: Dialling,
 ): void {
   const socket = createSocket("udp4");
   socket.on("error", () => {}); // of one datagram that could not be sent
   socket.on("message", (message, { address, port }) => {
     const machine = machines.get(machineOf(address));
     if (machine === undefined) return;
-    void answerTo(message, "udp", machine, upstream).then((answer) => {
+    void answerTo(message, "udp", machine, sources).then((answer) => {
       if (answer !== null) socket.send(answer, port, address);
     });
   });
   socket.bind({ fd: fds.udp });
-  const server = createServer((connection) => void serveConnection(connection, machines, upstream));
+  const server = createServer((connection) => void serveConnection(connection, machines, sources));
   server.maxConnections = limits.egressConnectionsMax;
   server.listen({ fd: fds.tcp });
 }
@@ -34,7 +34,7 @@ export function serveNames(
 async function serveConnection(
   connection: Socket,
   machines: Machines,
-  upstream: Upstream,
+  sources: Dialling,
 ): Promise<void> {
   const machine = machines.get(machineOf(connection.remoteAddress));
   connection.setTimeout(limits.nameAnswerMs, () => connection.destroy());
@@ -45,7 +45,7 @@ async function serveConnection(
   }
   try {
     for await (const message of readFrames(connection)) {
-      const answer = await answerTo(message, "tcp", machine, upstream);
+      const answer = await answerTo(message, "tcp", machine, sources);
       if (answer === null) break;
       connection.write(writeFrame(answer));
     }

@@ -39,6 +39,8 @@ export interface NetworkOptions {
   readonly authority: string;
   /** Files with authorities that egress trusts beside those of this host. */
   readonly trust?: readonly string[] | undefined;
+  /** Addresses with ports that egress lets names lead to, though no machine reaches them else. */
+  readonly exceptions?: readonly string[] | undefined;
   /** Default: the name servers of this host. */
   readonly nameServers?: readonly string[] | undefined;
   readonly log: Logger;
@@ -161,11 +163,12 @@ function reachOf({ policy, secrets }: NetworkGrant): Reach {
 }
 
 function egressCommand(options: NetworkOptions): readonly string[] {
-  const { home, program, egress, authority, trust = [], nameServers = [] } = options;
+  const { home, program, egress, authority } = options;
+  const { trust = [], nameServers = [], exceptions = [] } = options;
   const { connections, namesTcp, namesUdp } = egressSockets;
   const settings: EgressArguments = {
     ...{ userId: egressUserId, ...egressSockets, authority },
-    ...{ trust: [...trust], nameServers: [...nameServers] },
+    ...{ trust: [...trust], nameServers: [...nameServers], exceptions: [...exceptions] },
   };
   return [
     ...[program, "listen", "--gateway", gatewayFile(home)],
