@@ -12,6 +12,7 @@ const debian = (name: string): string => `\`npm start\` installs it, or: apt-get
 /** The programs that a server calls. */
 export const tools: readonly Tool[] = [
   { program: "qemu-system-x86_64", purpose: "machines", remedy: debian("qemu-system-x86") },
+  { program: "nft", purpose: "machines", remedy: debian("nftables") },
   { program: "mkfs.erofs", purpose: "images", remedy: debian("erofs-utils") },
   { program: "mmdebstrap", purpose: "images", remedy: debian("mmdebstrap") },
   { program: "cargo", purpose: "images", remedy: "`npm start` installs it, or see rustup.rs" },
