@@ -10,7 +10,7 @@ const client = dirname(fileURLToPath(import.meta.resolve("@deno/sandbox")));
 
 /** What of the official client's REST this server has not, by the work that will bring it. */
 const later: Readonly<Record<string, RegExp>> = {
-  "exposing HTTP, SSH and VS Code": /^\/api\/v3\/sandbox\/\$\{[^}]*\}\/expose\/(http|ssh|vscode)$/,
+  "exposing SSH and VS Code": /^\/api\/v3\/sandbox\/\$\{[^}]*\}\/expose\/(ssh|vscode)$/,
   "apps, layers, volumes, snapshots and revisions":
     /^\/api\/v2\/(apps|layers|volumes|snapshots|revisions|timelines)(\/|$)/,
   "deploying to an app": /^\/api\/v2\/sandboxes\/\$\{[^}]*\}\/deploy$/,

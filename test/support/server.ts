@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
 
-import { Endpoint } from "@skerry/protocol";
+import { Endpoint, type IngressEndpoint } from "@skerry/protocol";
 
 import { makeTestHome, prepared, shareAcceleration, type TestHome } from "./machine-home.ts";
 
@@ -20,6 +20,7 @@ export interface ServerOptions {
 /** A real server in a process of its own. Disposing of it stops it in order and removes its home. */
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
+  readonly ingress: IngressEndpoint;
   readonly token: string;
   readonly home: string;
   readonly process: ChildProcess;
@@ -38,7 +39,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     process.execPath,
     [
       ...["--disable-warning=ExperimentalWarning", "packages/server/src/main.ts"],
-      ...["--home", home.path, "--listen", "127.0.0.1:0"],
+      ...["--home", home.path, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0"],
       ...["--pool", String(options.pool ?? 0), ...(options.args ?? [])],
     ],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, SKERRY_HOME: home.path } },
@@ -56,6 +57,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const owned = stack.move();
   return {
     url: endpoint.url,
+    ingress: ingressOf(endpoint),
     token: endpoint.token,
     home: home.path,
     process: child,
@@ -63,6 +65,11 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     ended,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function ingressOf({ ingress }: Endpoint): IngressEndpoint {
+  if (!ingress) throw new Error("the server exposes nothing");
+  return ingress;
 }
 
 /** Waits for the file that a server writes when it is ready. */

@@ -1,11 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { AddressInfo } from "node:net";
 
-import { limits, type HostApi, type SandboxId } from "@skerry/protocol";
+import {
+  limits,
+  SandboxError,
+  type HostApi,
+  type IngressEndpoint,
+  type SandboxId,
+} from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import { ApiServer } from "./api/server.ts";
 import { systemClock, type Clock } from "./clock.ts";
+import { Ingress, type IngressOptions } from "./ingress/ingress.ts";
 import { Sandboxes } from "./sandboxes/sandboxes.ts";
 import { Vault, vaultKeyBytes } from "./secrets/vault.ts";
 import type { Store } from "./store/store.ts";
@@ -26,6 +33,8 @@ export interface ControlOptions {
   readonly lifetimeMaxMs?: number;
   /** Origins whose pages may open sockets; none by default. */
   readonly allowedOrigins?: readonly string[];
+  /** How exposed servers are reached; without it nothing can be exposed. */
+  readonly ingress?: IngressOptions | null;
   readonly clock?: Clock;
 }
 
@@ -35,6 +44,8 @@ export interface Control {
   readonly sandboxes: Sandboxes;
   /** Starts to serve the API. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<AddressInfo>;
+  /** Starts to serve exposed servers, and the API with TLS. Port 0 takes a free one. */
+  listenHttps(host: string, port: number): Promise<IngressEndpoint>;
   /**
    * Takes no more connections, ends all sandboxes, then ends the connections.
    *
@@ -57,18 +68,28 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
   const sandboxes = new Sandboxes({
     ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
   });
+  const ingress = options.ingress
+    ? await Ingress.open(options.ingress, { store, tokens, clock, log })
+    : null;
   await sandboxes.adopt(signal);
+  await ingress?.adopt(sandboxes.live());
   const api = new ApiServer({
-    ...{ host, sandboxes, tokens, clock, log },
+    ...{ host, sandboxes, tokens, ingress, clock, log },
     ...{ version, regions, lifetimeMaxMs, allowedOrigins },
   });
   return {
     tokens,
     sandboxes,
     listen: (name, port) => api.listen(name, port),
+    async listenHttps(name, port) {
+      if (ingress === null) throw new SandboxError("INGRESS_OFF");
+      return await ingress.listen(name, port, (socket) => api.accept(socket));
+    },
     async close(keep = false) {
       api.stopListening();
+      ingress?.stopListening();
       const kept = await sandboxes.close(keep);
+      await ingress?.close();
       await api.close(keep ? "restart" : "stop");
       return kept;
     },

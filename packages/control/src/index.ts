@@ -1,11 +1,15 @@
 export { systemClock, type Clock } from "./clock.ts";
 export { openControl, type Control, type ControlOptions } from "./control.ts";
+export type { IngressOptions } from "./ingress/ingress.ts";
 export { tryLock } from "./store/lock.ts";
 export { openSqliteStore } from "./store/sqlite-store.ts";
 export type {
   EndReason,
   EventKind,
   EventStore,
+  ExposeTarget,
+  ExposureRow,
+  ExposureStore,
   SandboxEvent,
   SandboxRow,
   SandboxStore,

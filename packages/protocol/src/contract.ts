@@ -4,11 +4,15 @@ import { errors } from "./errors.ts";
 import { closeCode, rpcErrors } from "./json-rpc.ts";
 import {
   CreateConfig,
+  ExposeAnswer,
+  ExposeRequest,
   ExtendAnswer,
   ExtendRequest,
   headers,
   paths,
   SandboxSummary,
+  SignAnswer,
+  SignRequest,
 } from "./rest.ts";
 import {
   sandboxMethods,
@@ -39,6 +43,10 @@ export function contract(): object {
       createConfig: schemaOf(CreateConfig, "input"),
       extendRequest: schemaOf(ExtendRequest, "input"),
       extendAnswer: schemaOf(ExtendAnswer, "output"),
+      exposeRequest: schemaOf(ExposeRequest, "input"),
+      exposeAnswer: schemaOf(ExposeAnswer, "output"),
+      signRequest: schemaOf(SignRequest, "input"),
+      signAnswer: schemaOf(SignAnswer, "output"),
       sandboxSummary: schemaOf(SandboxSummary, "output"),
     },
     errors: Object.fromEntries(Object.entries(errors).map(([code, { status }]) => [code, status])),

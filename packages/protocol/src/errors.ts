@@ -95,6 +95,66 @@ export const errors = {
     message: "The sandbox has ended.",
     remedy: "Create a new one.",
   },
+  INGRESS_OFF: {
+    status: 501,
+    retryable: false,
+    message: "This server gives no names to what sandboxes serve.",
+    remedy: "Start it without `--https off`.",
+  },
+  TOO_MANY_NAMES: {
+    status: 429,
+    retryable: false,
+    message: "The sandbox has as many names as one may have.",
+    remedy: "Use one of them; names end with their sandbox.",
+  },
+  NAME_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: "Nothing has this name.",
+    remedy: "Names end with their sandbox, and are never given again.",
+  },
+  NAME_NOT_BOUND: {
+    status: 503,
+    retryable: true,
+    message: "This name leads nowhere yet.",
+    remedy: "Try again in a moment.",
+  },
+  NOTHING_LISTENS: {
+    status: 502,
+    retryable: true,
+    message: "Nothing in the sandbox takes connections for this name yet.",
+    remedy: "Start the server, or wait until it has started.",
+  },
+  BAD_ANSWER: {
+    status: 502,
+    retryable: true,
+    message: "The server in the sandbox gave no valid HTTP answer.",
+    remedy: "See what it says in the sandbox.",
+  },
+  ANSWER_TIMEOUT: {
+    status: 504,
+    retryable: true,
+    message: "The server in the sandbox did not answer in time.",
+    remedy: "Try again; when it persists, see what it does in the sandbox.",
+  },
+  TOO_MANY_REQUESTS: {
+    status: 503,
+    retryable: true,
+    message: "The sandbox has as many requests under way as one may have.",
+    remedy: "Try again when some of them have ended.",
+  },
+  SIGNATURE_NEEDED: {
+    status: 403,
+    retryable: false,
+    message: "This name is private, and the request has no valid signature for it.",
+    remedy: "Ask for another address; each is valid for a time.",
+  },
+  MISDIRECTED: {
+    status: 421,
+    retryable: false,
+    message: "The request came over a connection for another name.",
+    remedy: "Connect to the name itself.",
+  },
   CANCELLED: {
     status: 499,
     retryable: false,
@@ -162,6 +222,11 @@ export class SandboxError extends Error {
   /** Whether the same request may succeed later. */
   get retryable(): boolean {
     return errors[this.code].retryable;
+  }
+
+  /** What it means, without the detail and what to do. */
+  get headline(): string {
+    return errors[this.code].message;
   }
 
   get remedy(): string {

@@ -79,14 +79,19 @@ export { limits } from "./limits.ts";
 export {
   CreateConfig,
   Endpoint,
+  ExposeAnswer,
+  ExposeRequest,
   ExtendAnswer,
   ExtendRequest,
   NetworkSettings,
   headers,
+  IngressEndpoint,
   Labels,
   paths,
   SandboxEventSummary,
   SandboxSummary,
+  SignAnswer,
+  SignRequest,
   tokenPrefix,
 } from "./rest.ts";
 export {

@@ -161,6 +161,26 @@ export const limits = {
   /** Refusals of one machine that its event log is told of in a minute. */
   refusalsPerMinuteMax: 60,
 
+  /** Ingress: names of one sandbox, requests of one at once, and its connections that wait unused. */
+  ingressNamesMax: 64,
+  ingressRequestsMax: 256,
+  ingressIdleConnectionsMax: 8,
+  /** The head of a request from outside, and of its answer. */
+  ingressHeadBytesMax: 65_536,
+  /** Time to connect inside the machine, for the head of an answer, and without a byte in either direction. */
+  ingressConnectMs: 10_000,
+  ingressAnswerMs: 120_000,
+  ingressIdleMs: 15 * 60_000,
+  /** A server that is asked whether it wants a body and says nothing gets it after this long. */
+  ingressContinueMs: 1_000,
+  /** Streams of one HTTP/2 connection. */
+  ingressStreamsMax: 128,
+  /** Requests of one sandbox that its event log is told of in a minute. */
+  ingressEventsPerMinuteMax: 60,
+  /** How long a private URL is valid, unless it is asked for another time. */
+  privateUrlMs: 15 * 60_000,
+  privateUrlMaxMs: 7 * 24 * 3_600_000,
+
   /** What a Deno process of a REPL may answer at most, as JSON. */
   replAnswerBytesMax: 16 * 1_048_576,
   /** A new REPL must be ready after this long. */

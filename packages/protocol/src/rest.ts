@@ -13,6 +13,11 @@ export const paths = {
   sandbox: "/api/v3/sandbox/{id}",
   /** What the official Python client calls where the JavaScript one has {@link paths.sandbox}. */
   sandboxPlural: "/api/v3/sandboxes/{id}",
+  /** Reserves a name for what the sandbox serves; `exposeHttp` on the socket then says what that is. */
+  exposeHttp: "/api/v3/sandbox/{id}/expose/http",
+  exposeHttpPlural: "/api/v3/sandboxes/{id}/expose/http",
+  /** Ours: signs another address of a private name. */
+  signUrl: "/api/v1/sandboxes/{id}/urls",
   list: "/api/v2/sandboxes",
   /** The Python client's list. */
   listV3: "/api/v3/sandboxes",
@@ -26,6 +31,8 @@ export const headers = {
   organization: "x-deno-org",
   /** Ours: the region of a new sandbox when the host name does not tell it. */
   region: "x-skerry-region",
+  /** Ours: the signature of a request to a private name. */
+  urlToken: "x-skerry-token",
 } as const;
 
 /** The prefix of the tokens that the official clients accept without an organization. */
@@ -115,6 +122,47 @@ export const SandboxSummary = z.object({
 });
 export type SandboxSummary = z.infer<typeof SandboxSummary>;
 
+/** What a name is to be like. The official clients send nothing of it. */
+export const ExposeRequest = z.object({
+  /** Ours: it answers only to signed addresses. */
+  private: z.boolean().nullish(),
+  /** Ours: how long the address in the answer is valid, when it is private. */
+  expires_in_ms: z.int().min(1).max(limits.privateUrlMaxMs).nullish(),
+});
+export type ExposeRequest = z.infer<typeof ExposeRequest>;
+
+export const ExposeAnswer = z.object({
+  /** The name, and the port where that is not 443: what follows `https://`. */
+  domain: z.string(),
+  /** Ours: the address, signed when the name is private. */
+  url: z.string(),
+});
+export type ExposeAnswer = z.infer<typeof ExposeAnswer>;
+
+/** Asks for a signed address. Its host must be a private name of the sandbox. */
+export const SignRequest = z.object({
+  url: z.string().max(16_384),
+  expires_in_ms: z.int().min(1).max(limits.privateUrlMaxMs).nullish(),
+});
+export type SignRequest = z.infer<typeof SignRequest>;
+
+export const SignAnswer = z.object({ url: z.string() });
+
+/** Where exposed servers are reached. */
+export const IngressEndpoint = z.object({
+  /** `https://127.0.0.1:8443`: where it listens. */
+  url: z.string(),
+  /** `skerry.localhost`: what names end with. */
+  baseDomain: z.string(),
+  /** `https://api.skerry.localhost:8443`: the API, with TLS. */
+  apiUrl: z.string(),
+  /** The file of the local authority's certificate, null when the operator's certificate is used. */
+  caFile: z.string().nullable(),
+  /** The same, with what the system trusts. */
+  bundleFile: z.string().nullable(),
+});
+export type IngressEndpoint = z.infer<typeof IngressEndpoint>;
+
 /** What a running server writes to `SKERRY_HOME/run/endpoint.json`. */
 export const Endpoint = z.object({
   /** `http://127.0.0.1:8420` */
@@ -122,6 +170,8 @@ export const Endpoint = z.object({
   pid: z.int(),
   startedAt: z.string(),
   version: z.string(),
+  /** Null when it exposes nothing. */
+  ingress: IngressEndpoint.nullish(),
   /** The token that `skerry env` prints. The file is readable by its owner alone. */
   token: z.string(),
 });

@@ -408,6 +408,15 @@ export const sandboxMethods = {
     }),
   },
 
+  /** Says what a name that was reserved leads to: a port, or the server of a process. */
+  exposeHttp: {
+    params: z.union([
+      z.object({ domain: z.string().max(512), port: z.int().min(1).max(65_535) }),
+      z.object({ domain: z.string().max(512), pid }),
+    ]),
+    result: nothing,
+  },
+
   envGet: { params: z.object({ key: z.string() }), result: z.string().optional() },
   envSet: { params: z.object({ key: z.string(), value: z.string() }), result: nothing },
   envToObject: { params: z.object({}), result: Environment },
@@ -431,7 +440,7 @@ export type SandboxResult<M extends SandboxMethodName> = z.output<
  * Methods that are answered with an error that says that they are not there yet, not with "Method
  * not found", which clients take for an old server.
  */
-export const laterMethods: ReadonlySet<string> = new Set(["exposeHttp", "vscode"]);
+export const laterMethods: ReadonlySet<string> = new Set(["vscode"]);
 
 /**
  * Notifications that carry byte streams, the same in both directions. Stream ids of the server are

@@ -13,6 +13,10 @@ suite("the configuration", () => {
   test("has a default for everything", () => {
     assert.deepEqual(read([]), {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
+      https: {
+        ...{ host: "127.0.0.1", port: 8443, baseDomain: "skerry.localhost" },
+        ...{ publicPort: null, certificateFiles: null },
+      },
       ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
       ...{ nameServers: [], trust: [], exceptions: [] },
@@ -40,6 +44,18 @@ suite("the configuration", () => {
       assert.throws(() => read(["--allow-private", wrong]), ConfigError);
     }
     assert.equal(read(["--keep-sandboxes"])?.keepSandboxes, true);
+  });
+
+  test("says how exposed servers are reached", () => {
+    const environment = { SKERRY_BASE_DOMAIN: "Boxes.Example", SKERRY_PUBLIC_HTTPS_PORT: "443" };
+    const args = ["--https", "0.0.0.0:0", "--tls-cert", "/c", "--tls-key", "/k"];
+    assert.deepEqual(read(args, environment)?.https, {
+      ...{ host: "0.0.0.0", port: 0, baseDomain: "boxes.example", publicPort: 443 },
+      certificateFiles: { certFile: "/c", keyFile: "/k" },
+    });
+    assert.equal(read(["--https", "off"])?.https, null);
+    assert.throws(() => read(["--tls-cert", "/c"]), ConfigError);
+    assert.throws(() => read(["--base-domain", "no name"]), ConfigError);
   });
 
   test("is frozen", () => {

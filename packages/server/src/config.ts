@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { limits, parseIpv4, Region } from "@skerry/protocol";
+import { limits, parseIpv4, readName, Region } from "@skerry/protocol";
 import { z } from "zod";
 
 /** How a server is to run. Read once, at the start; frozen from then on. */
@@ -11,6 +11,8 @@ export interface ServeConfig {
   /** `SKERRY_HOME`, absolute. */
   readonly home: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where exposed servers are reached; null: nowhere. */
+  readonly https: HttpsConfig | null;
   /** The first is the default. */
   readonly regions: readonly [string, ...string[]];
   /** Machines that wait ready, of the default memory size. */
@@ -32,6 +34,18 @@ export interface ServeConfig {
   readonly keepSandboxes: boolean;
 }
 
+/** How exposed servers are reached. */
+export interface HttpsConfig {
+  readonly host: string;
+  readonly port: number;
+  /** What their names end with. */
+  readonly baseDomain: string;
+  /** The port that clients use when a proxy in front has another; null: the same. */
+  readonly publicPort: number | null;
+  /** The operator's certificate; null: one of our own authority. */
+  readonly certificateFiles: { readonly certFile: string; readonly keyFile: string } | null;
+}
+
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 /** How much the log tells. */
 export type LogLevel = (typeof logLevels)[number];
@@ -41,6 +55,12 @@ export const usage = `usage: skerry serve [options]
 
   --home DIR             where state lives (SKERRY_HOME)
   --listen HOST:PORT     the API; port 0 takes a free one (SKERRY_LISTEN, 127.0.0.1:8420)
+  --https HOST:PORT      exposed servers, and the API with TLS; port 0 takes a free one, "off": none
+                         (SKERRY_HTTPS, 127.0.0.1:8443)
+  --base-domain NAME     what the names of exposed servers end with (SKERRY_BASE_DOMAIN, skerry.localhost)
+  --public-https-port N  the port that clients use, where a proxy in front has another (SKERRY_PUBLIC_HTTPS_PORT)
+  --tls-cert FILE        a certificate for the base domain and all below it, with its chain, PEM (SKERRY_TLS_CERT)
+  --tls-key FILE         its key (SKERRY_TLS_KEY)
   --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
   --pool N               machines that wait ready (SKERRY_POOL, 4)
   --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
@@ -84,6 +104,19 @@ const Address = z
   })
   .refine(({ port }) => port <= 65_535, "a port is at most 65535");
 
+const BaseDomain = z
+  .string()
+  .transform((text) => readName(text) ?? "")
+  .refine((name) => name !== "", "use a host name, as in sandboxes.example.com");
+
+const Port = z
+  .string()
+  .regex(/^\d{1,5}$/, "use a port, as in 443")
+  .transform(Number)
+  .refine((port) => port >= 1 && port <= 65_535, "a port is from 1 to 65535");
+
+const File = z.string().min(1, "use a file").nullable();
+
 const Regions = z
   .string()
   .transform((text) => text.split(",").map((name) => name.trim()))
@@ -102,12 +135,17 @@ const count = (most: number) =>
 const Options = z.object({
   home: z.string().min(1, "use a directory"),
   listen: Address,
+  https: z.union([z.literal("off").transform(() => null), Address]),
+  "base-domain": BaseDomain,
+  "public-https-port": Port.nullable(),
+  "tls-cert": File,
+  "tls-key": File,
   region: Regions,
   pool: count(64),
   "max-sandboxes": count(10_000),
   "max-lifetime": Duration,
   "log-level": z.enum(logLevels),
-  "log-file": z.string().min(1, "use a file").nullable(),
+  "log-file": File,
 });
 
 /**
@@ -126,6 +164,11 @@ export function readConfig(
   const defaults = {
     home: defaultHome(isRoot),
     listen: "127.0.0.1:8420",
+    https: "127.0.0.1:8443",
+    "base-domain": "skerry.localhost",
+    "public-https-port": null,
+    "tls-cert": null,
+    "tls-key": null,
     region: "ord,ams",
     pool: "4",
     "max-sandboxes": String(limits.sandboxesMax),
@@ -135,7 +178,7 @@ export function readConfig(
   };
   const given = Object.fromEntries(
     Object.entries(defaults).map(([name, fallback]) => {
-      const variable = environment[`SKERRY_${name.toUpperCase().replace("-", "_")}`];
+      const variable = environment[`SKERRY_${name.toUpperCase().replaceAll("-", "_")}`];
       const flag = flags[name as keyof typeof defaults];
       return [name, flag ?? (variable === "" ? undefined : variable) ?? fallback];
     }),
@@ -150,6 +193,7 @@ export function readConfig(
   return Object.freeze({
     home: resolve(data.home),
     listen: Object.freeze(data.listen),
+    https: readHttps(data),
     regions: Object.freeze(data.region) as readonly [string, ...string[]],
     poolSize: data.pool,
     sandboxesMax: data["max-sandboxes"],
@@ -161,6 +205,23 @@ export function readConfig(
     trust: Object.freeze((flags.trust ?? []).map((file) => resolve(file))),
     allowedOrigins: Object.freeze(flags["allow-origin"] ?? []),
     keepSandboxes: flags["keep-sandboxes"] ?? false,
+  });
+}
+
+function readHttps(data: z.infer<typeof Options>): HttpsConfig | null {
+  const [certFile, keyFile] = [data["tls-cert"], data["tls-key"]];
+  if ((certFile === null) !== (keyFile === null)) {
+    throw new ConfigError(["--tls-cert: a certificate and its key belong together (--tls-key)"]);
+  }
+  if (data.https === null) return null;
+  return Object.freeze({
+    ...data.https,
+    baseDomain: data["base-domain"],
+    publicPort: data["public-https-port"],
+    certificateFiles:
+      certFile === null || keyFile === null
+        ? null
+        : Object.freeze({ certFile: resolve(certFile), keyFile: resolve(keyFile) }),
   });
 }
 
@@ -181,6 +242,9 @@ function readFlags(args: readonly string[]) {
       args: [...args],
       options: {
         ...{ home: { type: "string" }, listen: { type: "string" }, region: { type: "string" } },
+        ...{ https: { type: "string" }, "base-domain": { type: "string" } },
+        ...{ "public-https-port": { type: "string" }, "tls-cert": { type: "string" } },
+        "tls-key": { type: "string" },
         ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },
         ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },

@@ -31,6 +31,11 @@ export async function openHome(path: string): Promise<Home> {
   };
 }
 
+/** Where what serves exposed servers keeps its authority and its key. */
+export function ingressDirectoryOf(home: Home): string {
+  return join(home.path, "ingress");
+}
+
 /** Tells clients on this host where the server is; disposing of the answer takes it back. */
 export async function publishEndpoint(home: Home, endpoint: Endpoint): Promise<AsyncDisposable> {
   const path = endpointOf(home.path);

@@ -20,7 +20,10 @@ function makeHome(): Disposable & { readonly path: string } {
 }
 
 async function start(home: string, host: OwnHost = new FakeHost(), signal = never) {
-  const config = readConfig(["--home", home, "--listen", "127.0.0.1:0"], {});
+  const config = readConfig(
+    ["--home", home, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0"],
+    {},
+  );
   assert.ok(config !== null);
   const log = pino({ level: "silent" });
   return await serve(config, signal, { log, openHost: async () => host });
@@ -78,7 +81,7 @@ suite("a server", () => {
   test("leaves sandboxes with a duration to the next server when it is told to", async () => {
     using home = makeHome();
     const config = readConfig(
-      ["--home", home.path, "--listen", "127.0.0.1:0", "--keep-sandboxes"],
+      ["--home", home.path, "--listen", "127.0.0.1:0", "--https", "off", "--keep-sandboxes"],
       {},
     );
     assert.ok(config !== null);
@@ -117,7 +120,10 @@ suite("a server", () => {
 
   test("leaves nothing behind when its machines cannot be opened", async () => {
     using home = makeHome();
-    const config = readConfig(["--home", home.path, "--listen", "127.0.0.1:0"], {});
+    const config = readConfig(
+      ["--home", home.path, "--listen", "127.0.0.1:0", "--https", "off"],
+      {},
+    );
     assert.ok(config !== null);
     const log = pino({ level: "silent" });
     const openHost = async (): Promise<OwnHost> => Promise.reject(new Error("no QEMU"));
@@ -146,7 +152,7 @@ suite("a server", () => {
     using other = makeHome();
     await using server = await start(home.path);
     const { host } = new URL(server.url);
-    const config = readConfig(["--home", other.path, "--listen", host], {});
+    const config = readConfig(["--home", other.path, "--listen", host, "--https", "off"], {});
     assert.ok(config !== null);
     const log = pino({ level: "silent" });
     const openHost = async (): Promise<OwnHost> => new FakeHost();

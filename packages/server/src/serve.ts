@@ -1,12 +1,19 @@
 import type { AddressInfo } from "node:net";
 
-import { openControl, openSqliteStore } from "@skerry/control";
-import type { HostStatus, SandboxId } from "@skerry/protocol";
+import { openControl, openSqliteStore, type IngressOptions } from "@skerry/control";
+import type { HostStatus, IngressEndpoint, SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import manifest from "../package.json" with { type: "json" };
 import type { ServeConfig } from "./config.ts";
-import { defaultToken, openHome, publishEndpoint, vaultKey } from "./home.ts";
+import {
+  defaultToken,
+  ingressDirectoryOf,
+  openHome,
+  publishEndpoint,
+  vaultKey,
+  type Home,
+} from "./home.ts";
 import { openLog } from "./log.ts";
 import { openMachines, type OpenOwnHost, type OwnHost } from "./machines.ts";
 
@@ -14,6 +21,8 @@ import { openMachines, type OpenOwnHost, type OwnHost } from "./machines.ts";
 export interface RunningServer extends AsyncDisposable {
   /** `http://127.0.0.1:8420` */
   readonly url: string;
+  /** Where exposed servers are reached; null: nowhere. */
+  readonly ingress: IngressEndpoint | null;
   /** The token of the host's owner. */
   readonly token: string;
   readonly home: string;
@@ -50,27 +59,34 @@ export async function serve(
     if (kept.size > 0 && host.close !== undefined) await host.close(kept);
     else await host[Symbol.asyncDispose]();
   });
-  const made = { host, store, log, vaultKey: await vaultKey(home) };
+  const ingress = ingressOptions(config, home);
+  const made = { host, store, log, ingress, vaultKey: await vaultKey(home) };
   const control = await openControl({ ...controlOptions(config), ...made }, signal);
   stack.defer(async () => {
     kept = await control.close(config.keepSandboxes);
   });
   signal.throwIfAborted();
   const url = urlOf(await control.listen(config.listen.host, config.listen.port));
+  const { https } = config;
+  const exposed = https === null ? null : await control.listenHttps(https.host, https.port);
   const warming = stack.use(startWarming(host, log));
   const token = await defaultToken(home, control.tokens);
   const { version } = manifest;
   const startedAt = new Date().toISOString();
-  stack.use(await publishEndpoint(home, { url, pid: process.pid, startedAt, version, token }));
+  const endpoint = { url, ingress: exposed, pid: process.pid, startedAt, version, token };
+  stack.use(await publishEndpoint(home, endpoint));
   signal.throwIfAborted();
-  log.info({ url, home: home.path, version, host: host.status() }, "server ready");
+  log.info(
+    { url, https: exposed?.url, home: home.path, version, host: host.status() },
+    "server ready",
+  );
   const owned = stack.move();
   const close = async (): Promise<void> => {
     await owned.disposeAsync();
     log.info("server stopped");
   };
   return {
-    ...{ url, token, home: home.path, close, [Symbol.asyncDispose]: close },
+    ...{ url, ingress: exposed, token, home: home.path, close, [Symbol.asyncDispose]: close },
     hostStatus: () => host.status(),
     warm: (until) => warming.done(until),
   };
@@ -79,6 +95,12 @@ export async function serve(
 function controlOptions(config: ServeConfig) {
   const { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins } = config;
   return { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins, version: manifest.version };
+}
+
+function ingressOptions({ https }: ServeConfig, home: Home): IngressOptions | null {
+  if (https === null) return null;
+  const { baseDomain, publicPort, certificateFiles } = https;
+  return { directory: ingressDirectoryOf(home), baseDomain, publicPort, certificateFiles };
 }
 
 interface Warming extends AsyncDisposable {

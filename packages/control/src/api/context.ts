@@ -2,6 +2,7 @@ import type { HostApi } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import type { Clock } from "../clock.ts";
+import type { Ingress } from "../ingress/ingress.ts";
 import type { Sandboxes } from "../sandboxes/sandboxes.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 
@@ -10,6 +11,8 @@ export interface ApiContext {
   readonly host: HostApi;
   readonly sandboxes: Sandboxes;
   readonly tokens: Tokens;
+  /** Null when this server exposes nothing. */
+  readonly ingress: Ingress | null;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;

@@ -1,6 +1,7 @@
 import { paths, SandboxError } from "@skerry/protocol";
 
 import type { ApiContext } from "./context.ts";
+import { exposeHttp, signUrl } from "./expose-routes.ts";
 import { loggablePath } from "./http.ts";
 import { listEvents, listSandboxes, readStatus } from "./reading.ts";
 import {
@@ -35,6 +36,8 @@ const routes: readonly Entry[] = [
     entry("PATCH", path, extendSandbox),
     entry("DELETE", path, killSandbox),
   ]),
+  ...[paths.exposeHttp, paths.exposeHttpPlural].map((path) => entry("POST", path, exposeHttp)),
+  entry("POST", paths.signUrl, signUrl),
   entry("GET", "/api/v1/status", readStatus),
   entry("GET", "/api/v1/sandboxes/{id}/events", listEvents),
   entry("GET", "/api/v1/sandboxes/{id}/network", readNetwork),
@@ -48,7 +51,7 @@ const routes: readonly Entry[] = [
 const later: readonly RegExp[] = [
   /^\/api\/v2\/(?:apps|layers|volumes|snapshots|revisions|timelines)(?:\/|$)/,
   /^\/api\/v2\/sandboxes\/[^/]+\/deploy$/,
-  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/expose\/(?:http|ssh|vscode)$/,
+  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/expose\/(?:ssh|vscode)$/,
 ];
 
 const sockets: readonly RegExp[] = [

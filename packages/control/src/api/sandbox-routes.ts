@@ -9,6 +9,7 @@ import {
 
 import type { ApiContext } from "./context.ts";
 import { readId } from "./read-id.ts";
+import { readJson } from "./read-json.ts";
 import { summaryOf } from "./reading.ts";
 
 /** `GET` of one sandbox: what a list would say of it. */
@@ -73,13 +74,4 @@ export async function killSandbox(
   const outcome = await Promise.race([sandbox.ended, tooLong]);
   if (outcome === "late") sandbox.log.warn("machine is slow to go");
   return new Response(null, { status: outcome === "late" ? 202 : 204 });
-}
-
-/** The body of a request. @throws {SandboxError} `INVALID_REQUEST` */
-export async function readJson(request: Request): Promise<unknown> {
-  try {
-    return (await request.json()) as unknown;
-  } catch (error) {
-    throw new SandboxError("INVALID_REQUEST", "the body is not JSON", { cause: error });
-  }
 }

@@ -11,7 +11,7 @@ import {
 import { makePlaceholder } from "../secrets/placeholder.ts";
 import type { ApiContext } from "./context.ts";
 import { readId } from "./read-id.ts";
-import { readJson } from "./sandbox-routes.ts";
+import { readJson } from "./read-json.ts";
 
 /** `GET` of a running sandbox's secrets, without their values. */
 export async function listSecrets(

@@ -56,6 +56,11 @@ export class ApiServer {
     return this.#http.address() as AddressInfo; // of a TCP server that listens
   }
 
+  /** Serves a connection that somebody else has taken. */
+  accept(socket: Duplex): void {
+    this.#http.emit("connection", socket);
+  }
+
   /** Takes no more connections. Those that are open go on until {@link close}. */
   stopListening(): void {
     this.#http.close();

@@ -13,11 +13,12 @@ import {
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
-import type { Dialect } from "../rpc/handlers/handler.ts";
+import type { Dialect, ExposeHttp } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import { authorize } from "./authorize.ts";
 import type { ApiContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
+import { ingressOf } from "./expose-routes.ts";
 import { loggablePath, refuseUpgrade, urlOf } from "./http.ts";
 import { readId } from "./read-id.ts";
 
@@ -132,7 +133,10 @@ export class Upgrades {
       const childLog = log.child({ sandboxId: sandbox.id, traceId });
       const received = (): number => (socket instanceof Socket ? socket.bytesRead : 0);
       const dialect = dialectOf(message);
-      const options = { sandbox, clock, log: childLog, traceId, isOwner, received, dialect };
+      const expose: ExposeHttp = (domain, to) => ingressOf(this.#context).bind(sandbox, domain, to);
+      const options = {
+        ...{ sandbox, clock, log: childLog, traceId, isOwner, received, dialect, expose },
+      };
       sandbox.attach(new Connection(client, options));
     });
     this.#sockets.off("headers", tell);

@@ -71,9 +71,9 @@ suite("the envelope", () => {
   test("says which methods are still to come", async () => {
     await using server = await startControl();
     await using client = await server.create();
-    const { error } = await client.ask("exposeHttp", {});
+    const { error } = await client.ask("vscode", {});
     assert.equal(error?.code, -32000);
-    assert.match(error?.message ?? "", /^Not implemented yet: exposeHttp/);
+    assert.match(error?.message ?? "", /^Not implemented yet: vscode/);
     assert.equal(error?.data?.["code"], "NOT_IMPLEMENTED");
   });
 

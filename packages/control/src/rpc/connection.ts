@@ -20,7 +20,7 @@ import { Repls } from "./deno/repls.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { sandboxEnded } from "./failures.ts";
 import { FileHandles } from "./files/handles.ts";
-import type { Dialect } from "./handlers/handler.ts";
+import type { Dialect, ExposeHttp } from "./handlers/handler.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { handleNotification } from "./notifications.ts";
@@ -38,6 +38,7 @@ export interface ConnectionOptions {
   /** Whether this connection created the sandbox, so that a session ends with it. */
   readonly isOwner: boolean;
   readonly dialect: Dialect;
+  readonly expose: ExposeHttp;
   /** Bytes that have arrived from the client so far. */
   readonly received: () => number;
 }
@@ -97,6 +98,7 @@ export class Connection implements SandboxClient {
     this.#handles = new FileHandles(sandbox.guest);
     this.#dispatcher = new Dispatcher({
       ...{ handles: this.#handles, repls: this.#repls, dialect: options.dialect },
+      expose: options.expose,
       ...{ guest: sandbox.guest, outbox: this.#outbox, calls: this.#calls, log, traceId },
       ...{ incoming: this.#incoming, outgoing: this.#outgoing, processes: this.#processes },
     });

@@ -20,7 +20,7 @@ import {
   type Failure,
 } from "./failures.ts";
 import type { FileHandles } from "./files/handles.ts";
-import type { CallContext, Dialect, Handler } from "./handlers/handler.ts";
+import type { CallContext, Dialect, ExposeHttp, Handler } from "./handlers/handler.ts";
 import { handlers } from "./handlers/handlers.ts";
 import { Lane, untilAborted } from "./lane.ts";
 import type { Outbox } from "./outbox.ts";
@@ -39,6 +39,7 @@ export interface DispatcherOptions {
   readonly handles: FileHandles;
   readonly repls: Repls;
   readonly dialect: Dialect;
+  readonly expose: ExposeHttp;
   readonly log: Logger;
   readonly traceId: string;
 }

@@ -46,4 +46,13 @@ export const migrations: readonly string[] = [
   CREATE TRIGGER secrets_end AFTER UPDATE OF status ON sandboxes WHEN new.status = 'stopped'
   BEGIN DELETE FROM secrets WHERE sandbox_id = new.id; END;
   `,
+  `
+  CREATE TABLE exposures (
+    name TEXT PRIMARY KEY,
+    sandbox_id TEXT NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    is_private INTEGER NOT NULL,
+    target TEXT
+  ) STRICT;
+  CREATE INDEX exposures_by_sandbox ON exposures (sandbox_id);
+  `,
 ];

@@ -5,6 +5,8 @@ import { SandboxId } from "@skerry/protocol";
 import type {
   EndReason,
   EventKind,
+  ExposeTarget,
+  ExposureRow,
   SandboxEvent,
   SandboxRow,
   SecretRow,
@@ -57,6 +59,17 @@ export function readEvent(row: Row): SandboxEvent {
     atMs: Number(row["at_ms"]),
     kind: text(row, "kind") as EventKind, // written by append()
     detail: JSON.parse(text(row, "detail")) as Record<string, unknown>,
+  };
+}
+
+/** A row of `exposures`. */
+export function readExposure(row: Row): ExposureRow {
+  const { target } = row;
+  return {
+    name: text(row, "name"),
+    sandboxId: SandboxId.parse(row["sandbox_id"]),
+    isPrivate: Number(row["is_private"]) === 1,
+    target: target === null ? null : (JSON.parse(text(row, "target")) as ExposeTarget), // of setTarget()
   };
 }
 

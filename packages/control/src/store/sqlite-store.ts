@@ -3,8 +3,15 @@ import type { DatabaseSync } from "node:sqlite";
 import { limits } from "@skerry/protocol";
 
 import { inTransaction, openDatabase } from "./database.ts";
-import { readEvent, readSandbox, readSecret, readToken } from "./rows.ts";
-import type { EventStore, SandboxStore, SecretStore, Store, TokenStore } from "./store.ts";
+import { readEvent, readExposure, readSandbox, readSecret, readToken } from "./rows.ts";
+import type {
+  EventStore,
+  ExposureStore,
+  SandboxStore,
+  SecretStore,
+  Store,
+  TokenStore,
+} from "./store.ts";
 
 /** Opens the store in the file at `path`, or in memory for `":memory:"`. */
 export function openSqliteStore(path: string): Store {
@@ -14,6 +21,7 @@ export function openSqliteStore(path: string): Store {
     sandboxes: sandboxStore(database),
     secrets: secretStore(database),
     events: eventStore(database),
+    exposures: exposureStore(database),
     async [Symbol.asyncDispose]() {
       if (database.isOpen) database.close();
     },
@@ -127,5 +135,21 @@ function eventStore(database: DatabaseSync): EventStore {
       if (seq > limits.eventsPerSandboxMax) trim.run(sandboxId, seq - limits.eventsPerSandboxMax);
     },
     list: async (sandboxId) => list.all(sandboxId).map(readEvent),
+  };
+}
+
+function exposureStore(database: DatabaseSync): ExposureStore {
+  const insert = database.prepare("INSERT INTO exposures VALUES (?, ?, ?, ?)");
+  const list = database.prepare("SELECT * FROM exposures WHERE sandbox_id = ? ORDER BY rowid");
+  const setTarget = database.prepare("UPDATE exposures SET target = ? WHERE name = ?");
+  return {
+    async insert({ name, sandboxId, isPrivate, target }) {
+      const text = target === null ? null : JSON.stringify(target);
+      insert.run(name, sandboxId, isPrivate ? 1 : 0, text);
+    },
+    list: async (sandboxId) => list.all(sandboxId).map(readExposure),
+    async setTarget(name, target) {
+      setTarget.run(JSON.stringify(target), name);
+    },
   };
 }

@@ -10,6 +10,7 @@ export interface Store extends AsyncDisposable {
   readonly sandboxes: SandboxStore;
   readonly secrets: SecretStore;
   readonly events: EventStore;
+  readonly exposures: ExposureStore;
 }
 
 /** A token, as far as it is kept. */
@@ -109,6 +110,8 @@ export type EventKind =
   | "secret-changed"
   | "secret-removed"
   | "secret-refused"
+  | "http-exposed"
+  | "http-request"
   | "stopped";
 
 /** Something that happened to a sandbox. `detail` is JSON without secrets. */
@@ -125,4 +128,31 @@ export interface EventStore {
   append(event: SandboxEvent): Promise<void>;
   /** Oldest first. */
   list(sandboxId: SandboxId): Promise<readonly SandboxEvent[]>;
+}
+
+/** What a name leads to inside a machine. */
+export type ExposeTarget =
+  | { readonly kind: "port"; readonly port: number }
+  /** The server of a Deno process that was started by `deno.run`. */
+  | { readonly kind: "socket"; readonly path: string }
+  /** The port that a process listens on, whichever that is. */
+  | { readonly kind: "process"; readonly pid: number };
+
+/** A name that was given to a sandbox. */
+export interface ExposureRow {
+  /** The part before the base domain. */
+  readonly name: string;
+  readonly sandboxId: SandboxId;
+  /** It answers only to signed addresses. */
+  readonly isPrivate: boolean;
+  /** Null: reserved, and nobody has said yet what it leads to. */
+  readonly target: ExposeTarget | null;
+}
+
+/** The names that were given. They end with their sandbox's row, and are never given again. */
+export interface ExposureStore {
+  insert(exposure: ExposureRow): Promise<void>;
+  /** In the order in which they were given. */
+  list(sandboxId: SandboxId): Promise<readonly ExposureRow[]>;
+  setTarget(name: string, target: ExposeTarget): Promise<void>;
 }

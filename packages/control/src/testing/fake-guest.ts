@@ -2,6 +2,7 @@ import {
   GuestError,
   SandboxError,
   type ByteStream,
+  type DialTarget,
   type DirectoryEntry,
   type Guest,
   type GuestCall,
@@ -27,6 +28,10 @@ export class FakeGuest implements Guest {
   readonly handles = new FakeHandles(this.files);
   readonly processes = new Map<number, FakeProcess>();
   readonly environment: Record<string, string>;
+  /** Answers to {@link dial}. */
+  onDial: (target: DialTarget) => Promise<GuestSocket> = async () => {
+    throw new GuestError({ errno: "ECONNREFUSED", message: "Connection refused" });
+  };
   #lastPid = 100;
   #gone = Promise.withResolvers<never>();
   #isGone = false;
@@ -126,8 +131,9 @@ export class FakeGuest implements Guest {
     return this.handles.write(handle, Buffer.concat(chunks));
   }
 
-  async dial(): Promise<GuestSocket> {
-    throw new GuestError({ errno: "ENOSYS", message: "dial" });
+  async dial(target: DialTarget, signal?: AbortSignal): Promise<GuestSocket> {
+    this.#check(signal);
+    return await Promise.race([this.onDial(target), this.#gone.promise]);
   }
 
   #check(signal?: AbortSignal): void {

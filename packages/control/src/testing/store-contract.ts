@@ -118,6 +118,26 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.equal(await store.sandboxes.find(row.id), null);
     });
 
+    test("keeps the names of each sandbox, and what they lead to", async () => {
+      await using store = await open();
+      const [one, other] = [aSandbox(), aSandbox()];
+      for (const row of [one, other]) await store.sandboxes.insert(row);
+      const names = [
+        { name: "b", sandboxId: one.id, isPrivate: false, target: null },
+        { name: "a", sandboxId: one.id, isPrivate: true, target: { kind: "process", pid: 7 } },
+        { name: "c", sandboxId: other.id, isPrivate: false, target: null },
+      ] as const;
+      for (const exposure of names) await store.exposures.insert(exposure);
+      await assert.rejects(store.exposures.insert(names[0]));
+      const target = { kind: "port", port: 80 } as const;
+      await store.exposures.setTarget("b", target);
+      assert.deepEqual(await store.exposures.list(one.id), [{ ...names[0], target }, names[1]]);
+      await store.sandboxes.setStopped(one.id, 10, "killed");
+      await store.sandboxes.forgetStopped(20);
+      assert.deepEqual(await store.exposures.list(one.id), []);
+      assert.deepEqual(await store.exposures.list(other.id), [names[2]]);
+    });
+
     test("forgets what stopped long ago, with its events, and nothing else", async () => {
       await using store = await open();
       const [old, recent, running] = [aSandbox(), aSandbox(), aSandbox()];

@@ -50,14 +50,16 @@ export class Tokens {
 
   /** The token's row when it is one of ours, not revoked and not expired; else null. */
   async verify(token: string): Promise<TokenInfo | null> {
-    if (!token.startsWith(tokenPrefix) || token.length > longestTokenBytes) return null;
-    const hash = hashOf(token);
-    const row = await this.#store.findByHash(hash);
-    if (row === null || !timingSafeEqual(row.hash, hash)) return null;
+    const row = await this.#find(token);
+    if (row === null) return null;
     const now = this.#clock.now();
-    if (row.expiresAtMs !== null && row.expiresAtMs <= now) return null;
     if (now - (row.lastUsedAtMs ?? 0) > lastUsedStepMs) await this.#store.touch(row.id, now);
     return infoOf(row);
+  }
+
+  /** Whether a text is a token of this server that is valid. Asking counts as no use of it. */
+  async isOurs(token: string): Promise<boolean> {
+    return (await this.#find(token)) !== null;
   }
 
   /** Oldest first, expired ones too. */
@@ -68,6 +70,15 @@ export class Tokens {
   /** Ends a token by its id. Answers whether there was one. */
   async revoke(id: string): Promise<boolean> {
     return await this.#store.remove(id);
+  }
+
+  async #find(token: string): Promise<TokenRow | null> {
+    if (!token.startsWith(tokenPrefix) || token.length > longestTokenBytes) return null;
+    const hash = hashOf(token);
+    const row = await this.#store.findByHash(hash);
+    if (row === null || !timingSafeEqual(row.hash, hash)) return null;
+    const isOver = row.expiresAtMs !== null && row.expiresAtMs <= this.#clock.now();
+    return isOver ? null : row;
   }
 }
 

@@ -1,4 +1,4 @@
-import { Duplex } from "node:stream";
+import { Duplex, type DuplexOptions } from "node:stream";
 
 import type { GuestSocket } from "@skerry/protocol";
 
@@ -7,8 +7,9 @@ export class GuestDuplex extends Duplex {
   readonly #socket: GuestSocket;
   readonly #output: AsyncIterator<Uint8Array>;
 
-  constructor(socket: GuestSocket) {
-    super({ allowHalfOpen: true });
+  /** With `allowHalfOpen: false` our side ends when the other does. */
+  constructor(socket: GuestSocket, { allowHalfOpen = true }: DuplexOptions = {}) {
+    super({ allowHalfOpen });
     this.#socket = socket;
     this.#output = socket.output[Symbol.asyncIterator]();
   }

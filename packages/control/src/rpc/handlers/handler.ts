@@ -1,5 +1,6 @@
 import type { Guest, SandboxMethodName, SandboxParams, SandboxResult } from "@skerry/protocol";
 
+import type { ExposeTarget } from "../../store/store.ts";
 import type { Call, Calls } from "../calls.ts";
 import type { Repls } from "../deno/repls.ts";
 import type { FileHandles } from "../files/handles.ts";
@@ -11,6 +12,9 @@ import type { OutgoingStreams } from "../streams/outgoing.ts";
 
 /** Which of the official clients asks, where one of them cannot read what the other is given. */
 export type Dialect = "javascript" | "python";
+
+/** Says what a name of the sandbox leads to. @throws {SandboxError} `NAME_NOT_FOUND`, `INGRESS_OFF`. */
+export type ExposeHttp = (domain: string, target: ExposeTarget) => Promise<void>;
 
 /** What a handler has at hand: the call, and what its connection keeps. */
 export interface CallContext {
@@ -26,6 +30,7 @@ export interface CallContext {
   readonly handles: FileHandles;
   readonly repls: Repls;
   readonly dialect: Dialect;
+  readonly expose: ExposeHttp;
   /** For files that are held whole in memory. */
   readonly greatFiles: Lane;
 }

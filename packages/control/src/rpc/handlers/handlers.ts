@@ -3,6 +3,7 @@ import type { SandboxMethodName } from "@skerry/protocol";
 import { denoReplHandlers } from "./deno-repl.ts";
 import { denoRunHandlers } from "./deno-run.ts";
 import { environmentHandlers } from "./environment.ts";
+import { exposeHandlers } from "./expose.ts";
 import { fetchHandlers } from "./fetch.ts";
 import { fileContentHandlers } from "./file-content.ts";
 import { fileHandleHandlers } from "./file-handles.ts";
@@ -21,6 +22,7 @@ export const handlers: Handlers<SandboxMethodName> = {
   ...denoRunHandlers,
   ...denoReplHandlers,
   ...fetchHandlers,
+  ...exposeHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {
     calls.abort(abortId);
