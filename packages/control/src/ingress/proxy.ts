@@ -64,7 +64,9 @@ async function ask(
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { method, gone } = exchange;
-  const head = { method, path, headers: [...headers, ...framing(exchange, headers)].flat() };
+  const all = [...headers, ...framing(exchange, headers)];
+  if (!isRepeatable) all.push(["connection", "close"]); // else Node would leave it open, and to nobody
+  const head = { method, path, headers: all.flat() };
   let request: ClientRequest;
   try {
     request = upstream.begin(head, isRepeatable, gone);
@@ -75,7 +77,10 @@ async function ask(
   const late = (): void => void request.destroy(new SandboxError("ANSWER_TIMEOUT"));
   let timer: NodeJS.Timeout | undefined;
   request.once("finish", () => (timer = setTimeout(late, limits.ingressAnswerMs)));
-  request.once("close", () => clearTimeout(timer));
+  request.once("close", () => {
+    clearTimeout(timer);
+    reject(new Error("the server wants another protocol")); // of all that can end it, Node says only this nowhere else
+  });
   request.once("response", (answer) => {
     clearTimeout(timer);
     resolve(answer);

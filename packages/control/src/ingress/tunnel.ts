@@ -26,7 +26,13 @@ export async function tunnel(
   forwarded: Forwarded,
 ): Promise<number> {
   const outcome = await ask(exchange, upstream, forwarded);
-  if (outcome.kind === "declined") return await passBack(outcome.answer, exchange);
+  if (outcome.kind === "declined") {
+    try {
+      return await passBack(outcome.answer, exchange);
+    } finally {
+      outcome.answer.socket.destroy(); // Node would leave it open, and to nobody
+    }
+  }
   const { answer, socket } = outcome;
   const headers = answerHeaders(pairsOf(answer.rawHeaders), exchange.host);
   const isOverHttp2 = valuesOf(exchange.headers, "sec-websocket-key").length === 0;
@@ -58,7 +64,10 @@ async function ask(
     () => request.destroy(new SandboxError("ANSWER_TIMEOUT")),
     limits.ingressAnswerMs,
   );
-  request.once("close", () => clearTimeout(timer));
+  request.once("close", () => {
+    clearTimeout(timer);
+    reject(new SandboxError("BAD_ANSWER"));
+  });
   request.once("upgrade", (answer, socket, head) => {
     clearTimeout(timer);
     if (head.length > 0) socket.unshift(head);
