@@ -102,6 +102,7 @@ export class Http1Exchange implements Exchange {
       "latin1",
     );
     if (head.length > 0) socket.unshift(head);
+    socket.setMaxListeners(0); // a pipeline in both directions has more than Node expects
     return socket;
   }
 

@@ -20,6 +20,7 @@ export class Http2Exchange implements Exchange {
   readonly #gone = new AbortController();
   #received: readonly HeaderPair[] = [];
   #trailers: readonly HeaderPair[] = [];
+  #isBare = false;
 
   constructor(
     stream: ServerHttp2Stream,
@@ -47,9 +48,8 @@ export class Http2Exchange implements Exchange {
       this.#received = pairsOf(raw ?? []);
     });
     stream.on("wantTrailers", () => this.#sendTrailers());
-    // What the client still sends is of no use to anybody (RFC 9113, 8.1).
     stream.once("finish", () => {
-      if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+      if (this.#isBare) this.#refuseRest();
     });
   }
 
@@ -85,6 +85,7 @@ export class Http2Exchange implements Exchange {
 
   finish(trailers: readonly HeaderPair[]): void {
     this.#trailers = trailers;
+    this.#isBare = this.#stream.writableEnded; // Node knows which answers have no body
     this.#stream.end();
   }
 
@@ -100,9 +101,18 @@ export class Http2Exchange implements Exchange {
   #sendTrailers(): void {
     try {
       this.#stream.sendTrailers(byName(this.#trailers));
+      this.#refuseRest();
     } catch {
       this.cut(); // they are none that HTTP/2 can send
     }
+  }
+
+  /** What the client still sends after the answer is of no use to anybody (RFC 9113, 8.1). */
+  #refuseRest(): void {
+    const stream = this.#stream;
+    setImmediate(() => {
+      if (!stream.closed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
   }
 }
 

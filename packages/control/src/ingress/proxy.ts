@@ -134,8 +134,7 @@ function sendBody(exchange: Exchange, request: ClientRequest): void {
   };
   const timer = setTimeout(begin, limits.ingressContinueMs);
   request.once("continue", begin);
-  request.once("response", () => clearTimeout(timer));
-  request.once("close", () => clearTimeout(timer));
+  for (const end of ["response", "error", "close"]) request.once(end, () => clearTimeout(timer));
 }
 
 /** Sends a server's answer on. @returns its status. @throws as {@link forward}. */

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { pipeline, type Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 import { limits, SandboxError } from "@skerry/protocol";
 
@@ -41,15 +42,12 @@ export async function tunnel(
       ? headers.filter(([name]) => name.toLowerCase() !== "sec-websocket-accept")
       : headers,
   );
-  await Promise.all([flow(socket, client), flow(client, socket)]);
+  try {
+    await pipeline(client, socket, client);
+  } catch {
+    // One of the two has gone, and the other with it: there is nobody to tell.
+  }
   return 101;
-}
-
-/** Bytes in one direction; when that fails, both directions end. */
-async function flow(from: Duplex, to: Duplex): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  pipeline(from, to, () => resolve());
-  await promise;
 }
 
 async function ask(
@@ -79,6 +77,7 @@ async function ask(
     resolve({ kind: "declined", answer });
   });
   request.on("error", (error) => {
+    clearTimeout(timer); // without a connection, nothing is closed
     if (exchange.gone.aborted) reject(new SandboxError("CANCELLED", undefined, { cause: error }));
     else if (error instanceof SandboxError) reject(error);
     else reject(new SandboxError("BAD_ANSWER", undefined, { cause: error }));

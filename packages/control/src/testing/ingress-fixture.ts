@@ -42,7 +42,7 @@ export interface IngressFixture extends AsyncDisposable {
   readonly ca: string;
   readonly port: number;
   /** Starts a server in the sandbox, and gives it a name. @returns what follows `https://`. */
-  serve(listener: RequestListener): Promise<string>;
+  serve(listener: RequestListener | Server): Promise<string>;
   /** The same for a server that speaks by hand. */
   serveRaw(onConnection: (socket: Socket) => void): Promise<string>;
   /** Gives a port of the sandbox a name. */
@@ -92,7 +92,10 @@ export async function startIngress(options: Partial<IngressOptions> = {}): Promi
   };
   return {
     ...{ fixture, endpoint, client, ca, port, expose },
-    serve: async (listener) => (await expose(await listen(createServer(listener)))).domain,
+    serve: async (listener) => {
+      const server = typeof listener === "function" ? createServer(listener) : listener;
+      return (await expose(await listen(server))).domain;
+    },
     serveRaw: async (onConnection) => {
       const server = createTcp((socket) => {
         socket.on("error", () => {}); // `close` follows
