@@ -51,6 +51,7 @@ async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   stream.on("trailers", (given) => (trailers = { ...given }));
   const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
   const closed = once(stream, "close");
+  closed.catch(() => {}); // the reading says so too
   const chunks = (await stream.toArray()) as Buffer[];
   await closed;
   return { headers, trailers, body: Buffer.concat(chunks).toString() };

@@ -47,6 +47,8 @@ export interface IngressFixture extends AsyncDisposable {
   serveRaw(onConnection: (socket: Socket) => void): Promise<string>;
   /** Gives a port of the sandbox a name. */
   expose(port: number, body?: object): Promise<{ readonly domain: string; readonly url: string }>;
+  /** The port of the sandbox that a name leads to. */
+  portOf(domain: string): number;
   /** Sends a request to a name. */
   ask(
     domain: string,
@@ -83,15 +85,18 @@ export async function startIngress(options: Partial<IngressOptions> = {}): Promi
     });
     return (server.address() as AddressInfo).port; // of a TCP server that listens
   };
+  const ports = new Map<string, number>();
   const expose: IngressFixture["expose"] = async (to, body = {}) => {
     const path = `/api/v3/sandbox/${client.sandboxId}/expose/http`;
     const response = await fixture.fetch(path, { method: "POST", body: JSON.stringify(body) });
     const answer = (await response.json()) as { domain: string; url: string };
     await client.call("exposeHttp", { domain: answer.domain, port: to });
+    ports.set(answer.domain, to);
     return answer;
   };
   return {
     ...{ fixture, endpoint, client, ca, port, expose },
+    portOf: (domain) => ports.get(domain) ?? 0,
     serve: async (listener) => {
       const server = typeof listener === "function" ? createServer(listener) : listener;
       return (await expose(await listen(server))).domain;
