@@ -210,7 +210,6 @@ for (const [name, api] of Object.entries(clients)) {
 
     test("what is not there yet says so", async () => {
       const later: Readonly<Record<string, () => Promise<unknown>>> = {
-        exposeHttp: () => sandbox.exposeHttp({ port: 3000 }),
         exposeSsh: () => sandbox.exposeSsh(),
         exposeVscode: () => sandbox.exposeVscode(),
         volumes: () => Sandbox.create({ volumes: { "/data": "mine" } }),

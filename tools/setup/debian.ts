@@ -25,6 +25,8 @@ export const hostRequirements: readonly Requirement[] = [
   { package: "nftables", shows: "nft" },
   { package: "curl", shows: "curl" },
   { package: "passwd", shows: "useradd" },
+  // Finds *.localhost, where exposed servers are, for programs that leave it to the system.
+  { package: "libnss-myhostname", shows: "/lib/x86_64-linux-gnu/libnss_myhostname.so.2" },
   { package: "ca-certificates", shows: "/etc/ssl/certs/ca-certificates.crt" },
   { package: "debian-archive-keyring", shows: "/usr/share/keyrings/debian-archive-keyring.gpg" },
 ];

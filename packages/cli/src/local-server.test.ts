@@ -64,6 +64,25 @@ export SKERRY_TOKEN='ddo_it'\\''s'
     assert.equal(SKERRY_TOKEN, endpoint.token);
   });
 
+  test("has programs trust the local authority, beside what they trust anyway", async () => {
+    const ingress = {
+      ...{ url: "https://127.0.0.1:8443", baseDomain: "skerry.localhost" },
+      ...{ apiUrl: "https://api.skerry.localhost:8443" },
+      ...{ caFile: "/h/ingress/ca.pem", bundleFile: "/h/ingress/bundle.pem" },
+    };
+    await using home = await homeWith(JSON.stringify({ ...endpoint, ingress }));
+    const context = fakeContext({ home: home.path });
+    assert.equal(await run(["env"], context), 0);
+    assert.match(context.written.stdout, /^export NODE_EXTRA_CA_CERTS=\/h\/ingress\/ca\.pem$/m);
+    assert.match(context.written.stdout, /^export DENO_CERT=\/h\/ingress\/ca\.pem$/m);
+    assert.match(context.written.stdout, /^export SSL_CERT_FILE=\/h\/ingress\/bundle\.pem$/m);
+    const own = { ...ingress, caFile: null, bundleFile: null };
+    await using operated = await homeWith(JSON.stringify({ ...endpoint, ingress: own }));
+    const other = fakeContext({ home: operated.path });
+    assert.equal(await run(["env"], other), 0);
+    assert.doesNotMatch(other.written.stdout, /CERT/);
+  });
+
   test("says in one line that no server runs", async () => {
     const context = fakeContext();
     assert.equal(await run(["env"], context), 1);

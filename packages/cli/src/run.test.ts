@@ -142,6 +142,58 @@ suite("skerry exec", () => {
   });
 });
 
+suite("skerry expose", () => {
+  const domain = "name.skerry.localhost:8443";
+  const answer = (body: string): { status: number; body: string } => {
+    const isPrivate = body.includes("private");
+    const url = `https://${domain}/${isPrivate ? "?skerry-token=1.x" : ""}`;
+    return { status: 200, body: JSON.stringify({ domain, url }) };
+  };
+
+  test("prints the address of a port", async () => {
+    await using server = await FakeServer.listen({ exposeHttp: () => ok() });
+    server.respond = (_line, body) => answer(body);
+    const context = fakeContext();
+    assert.equal(await skerry(server, context, "expose", testId, "8080"), 0);
+    assert.equal(context.written.stdout, `https://${domain}\n`);
+    const [call] = server.clients[0]?.received ?? [];
+    assert.deepEqual(call?.params, { domain, port: 8080 });
+  });
+
+  test("prints a signed address for a private one", async () => {
+    await using server = await FakeServer.listen({ exposeHttp: () => ok() });
+    server.respond = (_line, body) => answer(body);
+    const context = fakeContext();
+    const words = [testId, "80", "--private", "--expires", "2h"];
+    assert.equal(await skerry(server, context, "expose", ...words), 0);
+    assert.equal(context.written.stdout, `https://${domain}/?skerry-token=1.x\n`);
+    assert.deepEqual(JSON.parse(server.requests[0]?.body ?? ""), {
+      private: true,
+      expires_in_ms: 7_200_000,
+    });
+  });
+
+  test("takes one port, and a time for a private one alone", async () => {
+    await using server = await FakeServer.listen();
+    for (const words of [[], ["http"], ["0"], ["1", "2"], ["80", "--expires", "1m"]]) {
+      assert.equal(await skerry(server, fakeContext(), "expose", testId, ...words), 2);
+    }
+    assert.equal(server.clients.length, 0);
+  });
+
+  test("is a part of create", async () => {
+    await using server = await FakeServer.listen({ exposeHttp: () => ok() });
+    server.respond = (_line, body) => answer(body);
+    const context = fakeContext();
+    const words = ["--timeout", "5m", "--expose-http", "8080"];
+    assert.equal(await skerry(server, context, "create", ...words), 0);
+    assert.deepEqual(context.written, {
+      stdout: `${testId}\n`,
+      stderr: `https://${domain} is port 8080\n`,
+    });
+  });
+});
+
 suite("skerry create", () => {
   test("with a duration prints the ID and goes", async () => {
     await using server = await FakeServer.listen();
@@ -299,7 +351,6 @@ suite("skerry", () => {
     ["ssh", testId],
     ["volumes", "ls"],
     ["create", "--ssh"],
-    ["create", "--expose-http", "80"],
   ]) {
     test(`${args.join(" ")} says that it is not there yet, and changes nothing`, async () => {
       await using server = await FakeServer.listen();

@@ -7,6 +7,7 @@ import { create, run as runVerb } from "./commands/create.ts";
 import { doctor } from "./commands/doctor.ts";
 import { env } from "./commands/env.ts";
 import { exec } from "./commands/exec.ts";
+import { expose } from "./commands/expose.ts";
 import { extend } from "./commands/extend.ts";
 import { images, serve } from "./commands/handed.ts";
 import { kill } from "./commands/kill.ts";
@@ -20,7 +21,7 @@ import type { HandedVerb, Verb } from "./verb.ts";
 
 const verbs: readonly (Verb | HandedVerb)[] = [
   ...[serve, env, doctor],
-  ...[create, runVerb, list, exec, copy, logs, extend, kill],
+  ...[create, runVerb, list, exec, copy, expose, logs, extend, kill],
   ...[images, completionOf(() => verbs)],
 ];
 

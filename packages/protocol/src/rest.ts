@@ -31,6 +31,8 @@ export const headers = {
   organization: "x-deno-org",
   /** Ours: the region of a new sandbox when the host name does not tell it. */
   region: "x-skerry-region",
+  /** Ours: the address of the port that was asked for in the configuration. */
+  url: "x-skerry-url",
   /** Ours: the signature of a request to a private name. */
   urlToken: "x-skerry-token",
 } as const;

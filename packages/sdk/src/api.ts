@@ -1,4 +1,5 @@
 import {
+  ExposeAnswer,
   ExtendAnswer,
   headers,
   NetworkSettings,
@@ -7,7 +8,10 @@ import {
   SandboxSummary,
   SecretList,
   SecretSummary,
+  SignAnswer,
+  type ExposeRequest,
   type SandboxId,
+  type SignRequest,
 } from "@skerry/protocol";
 
 import { apiErrorOf } from "./api-error.ts";
@@ -73,6 +77,18 @@ export class Api {
 
   async removeSecret(id: SandboxId, name: string): Promise<void> {
     await this.request("DELETE", secretPath(id, name));
+  }
+
+  /** Asks for a name. */
+  async expose(id: SandboxId, body: ExposeRequest): Promise<ExposeAnswer> {
+    const answer = await this.request("POST", paths.exposeHttp.replace("{id}", id), { body });
+    return understood(() => ExposeAnswer.parse(answer));
+  }
+
+  /** Asks for a signed address. */
+  async sign(id: SandboxId, body: SignRequest): Promise<string> {
+    const answer = await this.request("POST", paths.signUrl.replace("{id}", id), { body });
+    return understood(() => SignAnswer.parse(answer)).url;
   }
 
   async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {

@@ -40,6 +40,7 @@ export {
   SkerryError as SandboxSdkError,
   type ConnectionErrorCode,
 } from "./errors.ts";
+export { type ExposeTarget, type PrivateOptions } from "./expose.ts";
 export { type FetchOptions, type FetchOptions as RequestInit } from "./fetch.ts";
 export { type FileInfo } from "./file-info.ts";
 export { FsFile, SeekMode, type OpenOptions } from "./file.ts";

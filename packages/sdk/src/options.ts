@@ -55,6 +55,8 @@ export interface SandboxOptions extends ConnectOptions {
   readonly region?: string | undefined;
   /** Hosts that the sandbox may reach. Absent: all; `[]`: none. */
   readonly allowNet?: readonly string[] | undefined;
+  /** The port of an HTTP server that is to be reached by everybody, at `sandbox.url`. */
+  readonly port?: number | undefined;
   /** By the names of the variables that stand for them in the sandbox. */
   readonly secrets?: Readonly<Record<string, SecretConfig>> | undefined;
   /** The volume or snapshot to start from. */

@@ -307,6 +307,56 @@ suite("Client", () => {
     assert.equal(server.clients.length, 2);
   });
 
+  test("exposes a port or a process, and signs addresses of private names", async () => {
+    const bound: Record<string, unknown>[] = [];
+    const exposeHttp = (params: Record<string, unknown>): object => {
+      bound.push(params);
+      return ok();
+    };
+    await using server = await FakeServer.listen({ exposeHttp });
+    const domain = "name.skerry.localhost:8443";
+    server.respond = (line) => ({
+      status: 200,
+      body: JSON.stringify({ domain, url: `https://${domain}/?${line.endsWith("urls")}` }),
+    });
+    await using sandbox = await Sandbox.create({ ...server.options, port: 8080 });
+    assert.equal(sandbox.url, `https://${domain}`);
+    assert.equal(await sandbox.exposeHttp({ pid: 7 }), `https://${domain}`);
+    const isPrivate = { port: 80, private: true, expires: "1h" } as const;
+    assert.equal(await sandbox.exposeHttp(isPrivate), `https://${domain}/?false`);
+    assert.equal(await sandbox.signUrl(`https://${domain}/x`), `https://${domain}/?true`);
+    assert.deepEqual(bound, [
+      { domain, port: 8080 },
+      { domain, pid: 7 },
+      { domain, port: 80 },
+    ]);
+    assert.deepEqual(
+      server.requests.map(({ line, body }) => [line, JSON.parse(body) as unknown]),
+      [
+        [`POST /api/v3/sandbox/${testId}/expose/http`, {}],
+        [`POST /api/v3/sandbox/${testId}/expose/http`, {}],
+        [`POST /api/v3/sandbox/${testId}/expose/http`, { private: true, expires_in_ms: 3_600_000 }],
+        [`POST /api/v1/sandboxes/${testId}/urls`, { url: `https://${domain}/x` }],
+      ],
+    );
+    for (const target of [{}, { port: 1, pid: 2 }, { port: 0 }, { port: 1.5 }]) {
+      await assert.rejects(sandbox.exposeHttp(target), InvalidOptionError);
+    }
+  });
+
+  test("leaves no sandbox whose port it could not expose", async () => {
+    await using server = await FakeServer.listen();
+    server.respond = (line) =>
+      line.startsWith("DELETE")
+        ? { status: 204, body: "" }
+        : { status: 501, body: '{"code":"INGRESS_OFF","message":"No."}' };
+    const create = Sandbox.create({ ...server.options, port: 80 });
+    await assert.rejects(create, { code: "INGRESS_OFF" });
+    assert.ok(server.requests.some(({ line }) => line.startsWith("DELETE")));
+    await assert.rejects(Sandbox.create({ ...server.options, port: 0 }), InvalidOptionError);
+    assert.equal(server.clients.length, 1, "what makes no sense is not sent");
+  });
+
   test("a server that is not there is a ConnectionError, an abort its reason", async () => {
     const server = await FakeServer.listen();
     const client = new Client(server.options);

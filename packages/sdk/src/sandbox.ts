@@ -8,6 +8,13 @@ import { SandboxDeno } from "./deno.ts";
 import type { Duration } from "./durations.ts";
 import { SandboxEnvironment } from "./environment.ts";
 import { NotImplementedError, type ConnectionError } from "./errors.ts";
+import {
+  expiry,
+  exposeRequest,
+  targetOf,
+  type ExposeTarget,
+  type PrivateOptions,
+} from "./expose.ts";
 import { fetchFrom, type FetchOptions } from "./fetch.ts";
 import { SandboxFiles } from "./files.ts";
 import { Line } from "./line.ts";
@@ -54,6 +61,7 @@ export class Sandbox implements AsyncDisposable {
   readonly #line: Line;
   readonly #rpc: Rpc;
   readonly #api: Api;
+  #url: string | undefined;
 
   private constructor(id: SandboxId, server: Server, line: Line, rpc: Rpc) {
     this.id = id;
@@ -76,9 +84,19 @@ export class Sandbox implements AsyncDisposable {
    */
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
     const lifetime = options.timeout ?? options.lifetime ?? "session";
-    return Sandbox.#open(paths.create, createHeaders(options, Date.now()), options, {
+    const { port } = options;
+    if (port !== undefined) targetOf({ port }); // before anything is made
+    const sandbox = await Sandbox.#open(paths.create, createHeaders(options, Date.now()), options, {
       isLasting: lifetime !== "session",
     });
+    if (port === undefined) return sandbox;
+    try {
+      sandbox.#url = await sandbox.exposeHttp({ port });
+      return sandbox;
+    } catch (error) {
+      await sandbox.kill(); // it is not what was asked for
+      throw error;
+    }
   }
 
   /**
@@ -144,11 +162,35 @@ export class Sandbox implements AsyncDisposable {
     return this.fs.download(sandboxPath, localPath, options);
   }
 
-  /** @throws {NotImplementedError} always, as the two below: they are not there yet. */
-  async exposeHttp(_target: { readonly port: number } | { readonly pid: number }): Promise<never> {
-    throw new NotImplementedError("Exposing HTTP");
+  /**
+   * Gives an HTTP server in the sandbox an address that others reach, until the sandbox ends. **Everybody
+   * who knows it can send requests**, unless it is `private`. Each call gives another.
+   *
+   * @returns `https://…`; with a signature when it is private.
+   * @throws {ApiError} `TOO_MANY_NAMES`, `INGRESS_OFF`. @throws {InvalidOptionError}
+   */
+  async exposeHttp(target: ExposeTarget): Promise<string> {
+    const to = targetOf(target);
+    const { domain, url } = await this.#api.expose(this.id, exposeRequest(target));
+    await this.#rpc.call("exposeHttp", { domain, ...to });
+    return target.private === true ? url : `https://${domain}`;
   }
 
+  /**
+   * Signs another address of a private name, with any path and query.
+   *
+   * @throws {ApiError} `NAME_NOT_FOUND`, `INVALID_REQUEST`.
+   */
+  async signUrl(url: string | URL, options: PrivateOptions = {}): Promise<string> {
+    return this.#api.sign(this.id, { url: String(url), ...expiry(options) });
+  }
+
+  /** The address of the `port` that it was created with. */
+  get url(): string | undefined {
+    return this.#url;
+  }
+
+  /** @throws {NotImplementedError} always, as the one below: they are not there yet. */
   async exposeSsh(): Promise<never> {
     throw new NotImplementedError("Exposing SSH");
   }

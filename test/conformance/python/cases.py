@@ -209,7 +209,6 @@ async def the_lifetime_is_extended(s):
 
 @case
 async def what_is_not_there_yet_says_so(s):
-    await fails(lambda: s.expose_http(port=3000), "501")
     await fails(lambda: s.expose_ssh(), "501")
 
 

@@ -10,6 +10,7 @@ import {
 import type { Arguments, Options } from "../arguments.ts";
 import type { Context } from "../context.ts";
 import { CommandFailure, UsageError } from "../failure.ts";
+import { portOf } from "../port.ts";
 import { runCommand } from "../run-command.ts";
 import { serverOptions } from "../server-options.ts";
 import type { Verb } from "../verb.ts";
@@ -43,7 +44,7 @@ const machineOptions = {
     type: "string",
     multiple: true,
     value: "PORT",
-    about: "give what serves there an address (later)",
+    about: "give what serves there an address that everybody reaches",
   },
   copy: {
     type: "string",
@@ -109,7 +110,7 @@ async function createSandbox(
   lifetime: string | undefined,
 ): Promise<Sandbox> {
   if (args.has("ssh")) throw new NotImplementedError("Opening a shell over SSH");
-  if (args.texts("expose-http").length > 0) throw new NotImplementedError("Exposing HTTP");
+  const ports = args.texts("expose-http").map(portOf);
   const memory = args.text("memory");
   const options: SandboxOptions = {
     ...(await serverOptions(args, context)),
@@ -127,6 +128,9 @@ async function createSandbox(
   const sandbox = await Sandbox.create(options);
   try {
     for (const path of args.texts("copy")) await sandbox.fs.upload(path, "/app/");
+    for (const port of ports) {
+      context.output.note(`${await sandbox.exposeHttp({ port })} is port ${port}`);
+    }
     return sandbox;
   } catch (error) {
     await sandbox.kill(); // it is not what was asked for

@@ -1,4 +1,4 @@
-import { escapeShellArg } from "@skerry/sdk";
+import { escapeShellArg, type Endpoint } from "@skerry/sdk";
 
 import { localEndpoint } from "../local-server.ts";
 import type { Verb } from "../verb.ts";
@@ -12,15 +12,14 @@ export const env: Verb = {
     home: { type: "string", value: "DIR", about: "the server's home; default: SKERRY_HOME" },
   },
   async run(args, { config, output }) {
-    const { url, token } = await localEndpoint(args.text("home") ?? config.home);
-    const variables = variablesOf(url, token);
+    const variables = variablesOf(await localEndpoint(args.text("home") ?? config.home));
     if (args.has("json")) output.json(variables);
     else for (const [name, value] of Object.entries(variables)) output.line(exportOf(name, value));
     return 0;
   },
 };
 
-function variablesOf(url: string, token: string): Readonly<Record<string, string>> {
+function variablesOf({ url, token, ingress }: Endpoint): Readonly<Record<string, string>> {
   const endpoint = url.replace(/\/+$/, ""); // the official clients refuse one that ends with a slash
   return {
     DENO_DEPLOY_ENDPOINT: endpoint,
@@ -28,7 +27,15 @@ function variablesOf(url: string, token: string): Readonly<Record<string, string
     DENO_DEPLOY_TOKEN: token,
     SKERRY_ENDPOINT: endpoint,
     SKERRY_TOKEN: token,
+    ...authorityOf(ingress),
   };
+}
+
+/** Lets programs trust the addresses of exposed servers, beside what they trust anyway. */
+function authorityOf(ingress: Endpoint["ingress"]): Readonly<Record<string, string>> {
+  const { caFile = null, bundleFile = null } = ingress ?? {};
+  if (caFile === null || bundleFile === null) return {};
+  return { NODE_EXTRA_CA_CERTS: caFile, DENO_CERT: caFile, SSL_CERT_FILE: bundleFile };
 }
 
 function exportOf(name: string, value: string): string {

@@ -3,8 +3,9 @@ import { suite, test } from "node:test";
 
 import { accelerationFinding, kvmFinding } from "./acceleration.ts";
 import { sizeText } from "./finding.ts";
+import { namesFinding } from "./names.ts";
 import { availableMemory, cgroupFinding, diskFinding, memoryFinding } from "./resources.ts";
-import { portFinding, serverFinding } from "./server.ts";
+import { defaultPorts, portFinding, serverFinding } from "./server.ts";
 import { toolFinding, tools } from "./tools.ts";
 
 const gib = 1024 ** 3;
@@ -46,15 +47,23 @@ suite("doctor", () => {
     ["cgroup 2", cgroupFinding({ v2: true, v1: true }), "ok", /version 2/],
     ["cgroup 1", cgroupFinding({ v2: false, v1: true }), "ok", /version 1/],
     ["no cgroup", cgroupFinding({ v2: false, v1: false }), "warn", /none/],
-    ["a free port", portFinding(true, undefined), "ok", /free/],
-    ["our port", portFinding(false, endpoint.url), "ok", /our server/],
-    ["another's port", portFinding(false, undefined), "fail", /another program/],
+    ["a free port", portFinding(defaultPorts.api, true, undefined), "ok", /free/],
+    ["our port", portFinding(defaultPorts.api, false, endpoint.url), "ok", /our server/],
+    [
+      "another's port",
+      portFinding(defaultPorts.https, false, undefined),
+      "fail",
+      /another program/,
+    ],
     [
       "another's port that we do not need",
-      portFinding(false, "http://127.0.0.1:9"),
+      portFinding(defaultPorts.api, false, "http://127.0.0.1:9"),
       "ok",
       /another port/,
     ],
+    ["a domain that is found", namesFinding("b.example", true), "ok", /leads to/],
+    ["a domain that is not", namesFinding("b.example", false), "warn", /no address/],
+    ["names that few find", namesFinding("skerry.localhost", false), "warn", /browsers and curl/],
     ["no server", serverFinding({ kind: "none" }, undefined), "warn", /does not run/],
     ["a dead server", serverFinding({ kind: "dead", endpoint }, undefined), "warn", /42 is gone/],
     [

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import { constants } from "node:fs";
 import { access, open, readFile, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -10,7 +11,7 @@ import type { Config } from "../config.ts";
 import type { LocalServer } from "../local-server.ts";
 import type { Acceleration, KvmDevice } from "./acceleration.ts";
 import { availableMemory } from "./resources.ts";
-import { defaultPort, type Answer } from "./server.ts";
+import type { Answer } from "./server.ts";
 
 /** Asks the server how it is; `undefined` when none runs. */
 export async function askServer(server: LocalServer): Promise<Answer | undefined> {
@@ -75,12 +76,20 @@ export async function cgroups(): Promise<{ readonly v2: boolean; readonly v1: bo
   return { v2, v1 };
 }
 
-/** Whether the port that a server takes by default can be taken. */
-export async function isDefaultPortFree(): Promise<boolean> {
+/** Whether a name leads to an address, as programs of this host ask for it. */
+export async function resolves(name: string): Promise<boolean> {
+  return lookup(name).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Whether a port can be taken. */
+export async function isPortFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const server = createServer();
   server.once("error", () => resolve(false));
-  server.listen(defaultPort, "127.0.0.1", () => server.close(() => resolve(true)));
+  server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   return promise;
 }
 

@@ -38,22 +38,35 @@ export function serverFinding(server: LocalServer, answer: Answer | undefined): 
   return ok("server", `version ${version} at ${url}, process ${pid}${counted}`);
 }
 
-/** The port that a server takes when it is not told another. */
-export const defaultPort = 8420;
+/** A port that a server takes when it is not told another, and the option that tells it. */
+export interface DefaultPort {
+  readonly port: number;
+  readonly option: string;
+}
+
+/** The API's, and that of exposed servers. */
+export const defaultPorts = {
+  api: { port: 8420, option: "--listen" },
+  https: { port: 8443, option: "--https" },
+} as const satisfies Record<string, DefaultPort>;
 
 /**
- * @param isFree Whether the default port could be taken.
+ * @param isFree Whether the port could be taken.
  * @param url Where the server that runs listens, when one does.
  */
-export function portFinding(isFree: boolean, url: string | undefined): Finding {
-  const name = `port ${defaultPort}`;
-  const isOurs = url !== undefined && URL.parse(url)?.port === String(defaultPort);
+export function portFinding(
+  { port, option }: DefaultPort,
+  isFree: boolean,
+  url: string | undefined,
+): Finding {
+  const name = `port ${port}`;
+  const isOurs = url !== undefined && URL.parse(url)?.port === String(port);
   if (isOurs) return ok(name, "held by our server");
   if (isFree) return ok(name, "free");
   if (url !== undefined) return ok(name, "held by another program; our server uses another port");
   return fail(
     name,
     "held by another program",
-    "End that program, or start the server with `--listen 127.0.0.1:0`.",
+    `End that program, or start the server with \`${option} 127.0.0.1:0\`.`,
   );
 }

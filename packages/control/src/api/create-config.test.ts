@@ -20,7 +20,7 @@ suite("the configuration of a new sandbox", () => {
   test("has defaults for all that is left out, or null as the Python client sends it", () => {
     const defaults = {
       ...{ region: "ord", memoryMiB: limits.memoryDefaultMiB, labels: {}, env: {} },
-      ...{ stopAtMs: null, network: { kind: "open" }, secrets: [] },
+      ...{ stopAtMs: null, network: { kind: "open" }, secrets: [], port: null },
     };
     const nulls = { stop_at_ms: null, labels: null, allow_net: null, root: null, volumes: null };
     assert.deepEqual(readCreateConfig(undefined, nowhere, rules), defaults);
@@ -122,7 +122,7 @@ suite("the configuration of a new sandbox", () => {
     ["too many hosts", { allow_net: Array(10_000).fill("a.example") }, "INVALID_CONFIG"],
     ["hosts that are no list", { allow_net: "example.com" }, "INVALID_CONFIG"],
     ["ssh", { ssh: true }, "NOT_IMPLEMENTED"],
-    ["a port", { port: 80 }, "NOT_IMPLEMENTED"],
+    ["a port that is none", { port: 0 }, "INVALID_CONFIG"],
   ] as const) {
     test(`with ${name} is refused as ${code}`, () => {
       assert.throws(

@@ -28,6 +28,12 @@ export interface RegionHints {
   readonly region: string | undefined;
 }
 
+/** What a client wants. */
+export interface CreateWish extends SandboxSpec {
+  /** The port that is to have a name at once; null: none. */
+  readonly port: number | null;
+}
+
 /**
  * Reads the configuration header of `create` into what is to be made. The header itself is never
  * logged and never part of an error.
@@ -39,7 +45,7 @@ export function readCreateConfig(
   header: string | undefined,
   hints: RegionHints,
   rules: CreateRules,
-): SandboxSpec {
+): CreateWish {
   const config = parseHeader(header);
   refuseLaterOptions(config);
   const env = readEnv(config);
@@ -52,7 +58,13 @@ export function readCreateConfig(
     stopAtMs: readStopAt(config, rules),
     network: readNetwork(config),
     secrets,
+    port: readPort(config),
   };
+}
+
+function readPort({ port = null }: CreateConfig): number | null {
+  if (port === null || (Number.isInteger(port) && port >= 1 && port <= 65_535)) return port;
+  throw new SandboxError("INVALID_CONFIG", "port: use a number from 1 to 65535");
 }
 
 function parseHeader(header: string | undefined): CreateConfig {
@@ -86,7 +98,6 @@ function refuseLaterOptions(config: CreateConfig): void {
     root: (config.root ?? null) !== null,
     volumes: Object.keys(config.volumes ?? {}).length > 0,
     ssh: config.ssh === true,
-    port: (config.port ?? null) !== null,
   };
   const names = Object.entries(later).flatMap(([name, isAsked]) => (isAsked ? [name] : []));
   if (names.length > 0) throw new SandboxError("NOT_IMPLEMENTED", `option ${names.join(", ")}`);

@@ -34,6 +34,8 @@ export interface Upgrade {
 interface Target {
   readonly sandbox: Sandbox;
   readonly isOwner: boolean;
+  /** The address of the port that the client wanted exposed. */
+  readonly url?: string | undefined;
 }
 
 /**
@@ -98,7 +100,7 @@ export class Upgrades {
     await authorize(message.headers.authorization, this.#context.tokens);
     const { pathname } = urlOf(message);
     if (createPath.test(pathname)) {
-      return { sandbox: await this.#create(message, gone), isOwner: true };
+      return await this.#create(message, gone);
     }
     const [, id] = connectPath.exec(pathname) ?? [];
     if (id === undefined) throw new SandboxError("NOT_FOUND", loggablePath(pathname));
@@ -111,21 +113,38 @@ export class Upgrades {
     throw new SandboxError("ORIGIN_REFUSED", origin.slice(0, 200));
   }
 
-  async #create(message: IncomingMessage, gone: AbortSignal): Promise<Sandbox> {
+  async #create(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
     const { sandboxes, clock, lifetimeMaxMs, regions } = this.#context;
     const header = single(message, headers.config);
     const hints = { host: message.headers.host, region: single(message, headers.region) };
     const rules = { nowMs: clock.now(), lifetimeMaxMs, regions };
-    return await sandboxes.create(readCreateConfig(header, hints, rules), gone);
+    const wish = readCreateConfig(header, hints, rules);
+    if (wish.port !== null) ingressOf(this.#context); // before anything is made
+    const sandbox = await sandboxes.create(wish, gone);
+    if (wish.port === null) return { sandbox, isOwner: true };
+    try {
+      return { sandbox, isOwner: true, url: await this.#expose(sandbox, wish.port) };
+    } catch (error) {
+      sandbox.request({ kind: "kill" }); // it is not what was asked for
+      throw error;
+    }
+  }
+
+  async #expose(sandbox: Sandbox, port: number): Promise<string> {
+    const ingress = ingressOf(this.#context);
+    const { domain, url } = await ingress.expose(sandbox, { isPrivate: false, expiresInMs: null });
+    await ingress.bind(sandbox, domain, { kind: "port", port });
+    return url;
   }
 
   #open({ message, socket, head, traceId }: Upgrade, target: Target): void {
-    const { sandbox, isOwner } = target;
+    const { sandbox, isOwner, url } = target;
     const { clock, log } = this.#context;
     if (!sandbox.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
     let isOpen = false;
     const tell = (lines: string[]): void => {
       lines.push(`${headers.sandboxId}: ${sandbox.id}`, `${headers.traceId}: ${traceId}`);
+      if (url !== undefined) lines.push(`${headers.url}: ${url}`);
     };
     this.#sockets.once("headers", tell); // handleUpgrade() is synchronous, so it is this upgrade's
     this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) => {

@@ -26,9 +26,16 @@ export async function openIngressFiles(directory: string): Promise<IngressFiles>
   const caFile = join(directory, "ca.pem");
   const bundleFile = join(directory, "bundle.pem");
   const authority = await openAuthority(caFile, join(directory, "ca-key.pem"));
-  const system = getCACertificates("system");
-  await replace(bundleFile, `${[...system, authority.certificate].map(trimmed).join("")}`, 0o644);
+  await replace(bundleFile, bundleWith(authority.certificate), 0o644);
   return { urlKey: await openUrlKey(join(directory, "url-key")), caFile, bundleFile, authority };
+}
+
+/** What this host trusts, else what Node does: whoever uses the file trusts nothing beside it. */
+function bundleWith(certificate: string): string {
+  const system = getCACertificates("system");
+  const known = system.length > 0 ? system : getCACertificates("bundled");
+  const all = [...known, ...getCACertificates("extra"), certificate].map(trimmed);
+  return [...new Set(all)].join("");
 }
 
 async function openAuthority(caFile: string, keyFile: string): Promise<Authority> {
