@@ -49,10 +49,11 @@ after(async () => {
 });
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
-  const { url, token, home } = server;
+  const { url, token, home, ingress } = server;
   const env = {
     ...process.env,
     ...{ SKERRY_HOME: home, DENO_SANDBOX_ENDPOINT: url, DENO_DEPLOY_TOKEN: token },
+    NODE_EXTRA_CA_CERTS: ingress.caFile ?? "",
   };
   const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let printed = "";
@@ -79,7 +80,9 @@ const runners: Readonly<Record<string, (code: string) => Promise<string>>> = {
 };
 
 suite("what the pages show", { timeout: 300_000 }, () => {
-  const guides = ["first-steps", "command-line", "network"].map((name) => `docs/guide/${name}.md`);
+  const guides = ["first-steps", "command-line", "network", "expose"].map(
+    (name) => `docs/guide/${name}.md`,
+  );
   for (const page of ["README.md", ...guides]) {
     for (const { language, code, line } of blocksOf(page)) {
       test(`${page}, line ${line}, runs as it is printed`, async () => {

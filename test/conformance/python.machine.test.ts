@@ -49,6 +49,7 @@ async function run(): Promise<void> {
       DENO_DEPLOY_ENDPOINT: server.url,
       DENO_SANDBOX_ENDPOINT: server.url,
       DENO_DEPLOY_TOKEN: server.token,
+      SSL_CERT_FILE: server.ingress.bundleFile ?? "",
     },
   });
   let printed = "";

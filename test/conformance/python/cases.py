@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import traceback
+import urllib.request
 
 from deno_sandbox import AsyncDenoDeploy, DenoDeploy
 
@@ -203,6 +204,21 @@ async def a_deno_server_is_fetched_from(s):
 
 
 @case
+async def a_server_is_exposed(s):
+    code = "Deno.serve({ port: 5081, onListen() {} }, (request) => new Response(new URL(request.url).pathname))"
+    child = await a(s.deno.run(code=code, stdout="null", stderr="null"))
+    assert await a(child.wait_http_ready()) is True
+    for target in [{"port": 5081}, {"pid": child.pid}]:
+        url = await a(s.expose_http(**target))
+        assert await asyncio.to_thread(read, f"{url}/path") == b"/path"
+
+
+def read(url):
+    with urllib.request.urlopen(url) as answer:
+        return answer.read()
+
+
+@case
 async def the_lifetime_is_extended(s):
     assert (await a(s.extend_timeout(120))).timestamp() > 0
 
@@ -228,7 +244,7 @@ async def whole_life_async():
 
 async def whole_life_sync():
     client = DenoDeploy()
-    with client.sandbox.create(timeout="5m") as s:
+    with client.sandbox.create(timeout="5m", port=8080) as s:
         identifier = s.id
     with client.sandbox.connect(identifier) as again:
         assert again.id == identifier

@@ -35,7 +35,14 @@ function variablesOf({ url, token, ingress }: Endpoint): Readonly<Record<string,
 function authorityOf(ingress: Endpoint["ingress"]): Readonly<Record<string, string>> {
   const { caFile = null, bundleFile = null } = ingress ?? {};
   if (caFile === null || bundleFile === null) return {};
-  return { NODE_EXTRA_CA_CERTS: caFile, DENO_CERT: caFile, SSL_CERT_FILE: bundleFile };
+  return {
+    NODE_EXTRA_CA_CERTS: caFile,
+    DENO_CERT: caFile,
+    SSL_CERT_FILE: bundleFile,
+    // Where these are set, curl and Python's requests do not look at the one above.
+    CURL_CA_BUNDLE: bundleFile,
+    REQUESTS_CA_BUNDLE: bundleFile,
+  };
 }
 
 function exportOf(name: string, value: string): string {
