@@ -5,13 +5,14 @@ import { command } from "./command.ts";
 import { create } from "./create.ts";
 import { deno } from "./deno.ts";
 import { idle } from "./idle.ts";
+import { ingress } from "./ingress.ts";
 import { network } from "./network.ts";
 import { report } from "./report.ts";
 import { setup } from "./setup.ts";
 import { throughput } from "./throughput.ts";
 import { transfer } from "./transfer.ts";
 
-const benchmarks = { create, command, deno, idle, throughput, transfer, network, setup };
+const benchmarks = { create, command, deno, idle, throughput, transfer, network, ingress, setup };
 
 /** `npm run bench -- NAME`: one benchmark, or `all`. */
 await main(async () => {

@@ -13,6 +13,8 @@ export interface ServerOptions {
   /** Machines kept ready; 0 by default, so that a test pays only for what it asks for. */
   readonly pool?: number;
   readonly args?: readonly string[];
+  /** What is run in the place of the server's own program. */
+  readonly program?: string;
   /** A home to use again, as after a restart. The caller disposes of it. */
   readonly home?: TestHome;
 }
@@ -38,7 +40,10 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const child = spawn(
     process.execPath,
     [
-      ...["--disable-warning=ExperimentalWarning", "packages/server/src/main.ts"],
+      ...[
+        "--disable-warning=ExperimentalWarning",
+        options.program ?? "packages/server/src/main.ts",
+      ],
       ...["--home", home.path, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0"],
       ...["--pool", String(options.pool ?? 0), ...(options.args ?? [])],
     ],

@@ -173,8 +173,10 @@ export const limits = {
   ingressIdleMs: 15 * 60_000,
   /** A server that is asked whether it wants a body and says nothing gets it after this long. */
   ingressContinueMs: 1_000,
-  /** Streams of one HTTP/2 connection. */
+  /** Streams of one HTTP/2 connection, and bytes of a body on the way, of a stream and of all of them. */
   ingressStreamsMax: 128,
+  ingressWindowBytes: 262_144,
+  ingressSessionWindowBytes: 524_288,
   /** Requests of one sandbox that its event log is told of in a minute. */
   ingressEventsPerMinuteMax: 60,
   /** How long a private URL is valid, unless it is asked for another time. */

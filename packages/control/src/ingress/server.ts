@@ -127,10 +127,14 @@ export class IngressServer {
         maxConcurrentStreams: limits.ingressStreamsMax,
         maxHeaderListSize: limits.ingressHeadBytesMax,
         enableConnectProtocol: true,
+        initialWindowSize: limits.ingressWindowBytes,
       },
       strictSingleValueFields: false, // servers send what they send
     });
-    server.on("session", endWhenQuiet);
+    server.on("session", (session) => {
+      session.setLocalWindowSize(limits.ingressSessionWindowBytes);
+      endWhenQuiet(session);
+    });
     server.on("sessionError", () => {}); // the session is over
     server.on(
       "stream",
