@@ -94,6 +94,37 @@ suite("a private name", () => {
     );
   });
 
+  test("takes no cookie that the page of a neighbour has the browser send", () => {
+    const cookie: HeaderPair = ["cookie", `__Host-skerry=${token}`];
+    const isIn = (headers: readonly HeaderPair[], method?: string): boolean =>
+      access("/", [cookie, ...headers], method).kind === "granted";
+    const neighbour = "https://other.skerry.localhost:8443";
+    assert.ok(!isIn([["Origin", neighbour]]), "a WebSocket, or a fetch that may be read");
+    assert.ok(
+      !isIn(
+        [
+          ["Origin", neighbour],
+          ["Sec-Fetch-Mode", "navigate"],
+        ],
+        "POST",
+      ),
+      "a form",
+    );
+    assert.ok(!isIn([["Origin", "null"]]));
+    const script: HeaderPair[] = [["Sec-Fetch-Mode", "no-cors"]];
+    assert.ok(!isIn([["Sec-Fetch-Site", "same-site"], ...script]), "a script or an image");
+    assert.ok(isIn([["Sec-Fetch-Site", "same-origin"], ...script]));
+    assert.ok(isIn([["Origin", "https://mine.skerry.localhost:8443"]], "POST"));
+    assert.ok(
+      isIn([
+        ["Sec-Fetch-Site", "cross-site"],
+        ["Sec-Fetch-Mode", "navigate"],
+      ]),
+      "a link",
+    );
+    assert.ok(isIn([["Sec-Fetch-Site", "none"]]), "the address bar");
+  });
+
   test("refuses all others", () => {
     const refused = { kind: "refused" };
     const expired = signer.sign("mine", nowMs);

@@ -36,10 +36,8 @@ export function accessOf(
     ];
     return { kind: "cookie", headers };
   }
-  const others = [
-    ...valuesOf(exchange.headers, ours.urlToken),
-    ...valuesOf(exchange.headers, "cookie").flatMap(accessCookies),
-  ];
+  const cookies = isOwnRequest(exchange) ? valuesOf(exchange.headers, "cookie") : [];
+  const others = [...valuesOf(exchange.headers, ours.urlToken), ...cookies.flatMap(accessCookies)];
   const isKnown = others.some((candidate) => expiryOf(candidate) !== null);
   return isKnown ? { kind: "granted", path } : { kind: "refused" };
 }
@@ -64,6 +62,19 @@ function withoutToken(path: string): { readonly path: string; readonly token: st
     path: rest === "" ? path.slice(0, at) : `${path.slice(0, at)}?${rest}`,
     token: token.slice(prefix.length),
   };
+}
+
+/**
+ * Whether a cookie says anything about who wants this. Names below one base domain are one site for browsers, so a page
+ * of a neighbour could have them send it, and read what comes over a WebSocket.
+ */
+function isOwnRequest({ host, headers }: Pick<Exchange, "host" | "headers">): boolean {
+  const [origin] = valuesOf(headers, "origin");
+  if (origin !== undefined && origin.toLowerCase() !== `https://${host.toLowerCase()}`)
+    return false;
+  const [from = "none"] = valuesOf(headers, "sec-fetch-site");
+  const [mode] = valuesOf(headers, "sec-fetch-mode");
+  return from === "same-origin" || from === "none" || mode === "navigate";
 }
 
 /** Programs do not keep cookies, and what is not read alone cannot be sent again to another address. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect, type ClientHttp2Session } from "node:http2";
 import { after, before, suite, test } from "node:test";
 
 import fc from "fast-check";
@@ -7,6 +8,7 @@ import { startIngress, type IngressFixture } from "../testing/ingress-fixture.ts
 
 let way: IngressFixture;
 let domain: string;
+let session: ClientHttp2Session;
 /** What the server says next, piece by piece. */
 let pieces: readonly string[] = [];
 const faults: unknown[] = [];
@@ -20,14 +22,37 @@ before(async () => {
       socket.end();
     });
   });
+  const tls = await way.connect(domain, ["h2"]);
+  session = connect(`https://${domain}`, { createConnection: () => tls });
   process.on("uncaughtException", note);
   process.on("unhandledRejection", note);
 });
 after(async () => {
   process.off("uncaughtException", note);
   process.off("unhandledRejection", note);
+  session.destroy();
   await way[Symbol.asyncDispose]();
 });
+
+/** The status of an answer over HTTP/2; null when it was cut off. */
+async function statusOverHttp2(): Promise<number | null> {
+  const { promise, resolve } = Promise.withResolvers<number | null>();
+  const stream = session.request({ ":path": "/" });
+  let status: number | null = null;
+  stream.on("response", (head) => (status = head[":status"] ?? null));
+  stream.on("error", () => resolve(null));
+  stream.on("close", () => resolve(status));
+  stream.resume();
+  return await promise;
+}
+
+/** The same over HTTP/1. */
+async function statusOverHttp1(): Promise<number | null> {
+  return await way.ask(domain).then(
+    (got) => got.status,
+    () => null,
+  );
+}
 
 const word = fc.oneof(
   fc.string({ maxLength: 20 }),
@@ -89,16 +114,15 @@ suite("whatever bytes a server answers with", () => {
     await fc.assert(
       fc.asyncProperty(answer, async (given) => {
         pieces = given;
-        const status = await way.ask(domain).then(
-          (got) => got.status,
-          () => null,
-        );
-        if (status !== null) assert.ok(status >= 100 && status <= 999, `${status}`);
+        for (const status of await Promise.all([statusOverHttp1(), statusOverHttp2()])) {
+          if (status !== null) assert.ok(status >= 200 && status <= 999, `${status}`);
+        }
         assert.deepEqual(faults, []);
       }),
       { numRuns: 300, endOnFailure: true },
     );
     pieces = ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"];
     assert.equal((await way.ask(domain)).body, "ok");
+    assert.equal(await statusOverHttp2(), 200);
   });
 });

@@ -129,7 +129,7 @@ function sendBody(exchange: Exchange, request: ClientRequest): void {
     clearTimeout(timer);
     request.off("continue", begin);
     if (exchange.isAnswered || exchange.gone.aborted || request.destroyed) return;
-    exchange.continue();
+    unlessRefused(() => exchange.continue());
     send();
   };
   const timer = setTimeout(begin, limits.ingressContinueMs);
@@ -167,12 +167,12 @@ function withoutLength(headers: readonly HeaderPair[]): HeaderPair[] {
   return [...others, ["content-length", "0"]];
 }
 
-/** What cannot be said in the words of the other version of HTTP is left out. */
+/** What nobody needs is left out where it cannot be said: in the other version of HTTP, or not any more. */
 function unlessRefused(say: () => void): void {
   try {
     say();
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+  } catch {
+    // The message is whole without it.
   }
 }
 

@@ -120,7 +120,9 @@ export class Requests {
     const failure = toSandboxError(error);
     if (exchange.isAnswered || exchange.gone.aborted) {
       exchange.cut();
-      return failure.code === "INTERNAL" ? 502 : failure.status;
+      const isCut = failure.code === "INTERNAL"; // in the middle of the answer
+      if (exchange.gone.aborted) return new SandboxError("CANCELLED").status;
+      return isCut ? new SandboxError("BAD_ANSWER").status : failure.status;
     }
     const { log } = this.#options;
     if (failure.code === "INTERNAL")

@@ -37,11 +37,13 @@ export async function tunnel(
   const { answer, socket } = outcome;
   const headers = answerHeaders(pairsOf(answer.rawHeaders), exchange.host);
   const isOverHttp2 = valuesOf(exchange.headers, "sec-websocket-key").length === 0;
-  const client = exchange.accept(
-    isOverHttp2
-      ? headers.filter(([name]) => name.toLowerCase() !== "sec-websocket-accept")
-      : headers,
-  );
+  let client: Duplex;
+  try {
+    client = exchange.accept(isOverHttp2 ? withoutAccept(headers) : headers);
+  } catch (error) {
+    socket.destroy();
+    throw new SandboxError("BAD_ANSWER", undefined, { cause: error });
+  }
   try {
     await pipeline(client, socket, client);
   } catch {
@@ -84,6 +86,11 @@ async function ask(
   });
   request.end();
   return await promise;
+}
+
+/** The answer to a key that the client has not sent. */
+function withoutAccept(headers: readonly HeaderPair[]): HeaderPair[] {
+  return headers.filter(([name]) => name.toLowerCase() !== "sec-websocket-accept");
 }
 
 /** HTTP/2 has no key to prove that the server knows WebSocket, HTTP/1 needs one (RFC 8441, 5). */
