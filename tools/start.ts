@@ -80,6 +80,7 @@ Still serving; Ctrl-C stops it. In another terminal:
 
   eval "$(npx skerry env)"             point the official clients here
   npx skerry create --timeout 10m      a sandbox that stays for ten minutes
+  npx skerry expose ID 8080            an address for what it serves there
   npx skerry list
   npx skerry doctor                    what this host can do, and why not more
 

@@ -86,7 +86,7 @@ suite("the way in", { timeout: 180_000 }, () => {
     }
   });
 
-  test("has the same names after the server was killed, and none of those that are over", async () => {
+  test("has the same names after the server was killed, or stopped, and none of those that are over", async () => {
     using home = makeTestHome(prepared().home);
     const first = await startServer({ home });
     const { port } = new URL(first.ingress.url);
@@ -106,14 +106,20 @@ suite("the way in", { timeout: 180_000 }, () => {
     first.process.kill("SIGKILL");
     await once(first.process, "exit");
 
-    await using second = await startServer({ home, args: ["--https", `127.0.0.1:${port}`] });
-    useServer(second);
+    const args = ["--https", `127.0.0.1:${port}`, "--keep-sandboxes"];
+    await using second = await startServer({ home, args });
     assert.equal((await ask(second, url)).status, 200);
     assert.equal((await ask(second, byProcess)).text, "deno");
     assert.equal((await ask(second, session.url ?? "")).status, 404);
+    await second[Symbol.asyncDispose]();
+
+    await using third = await startServer({ home, args });
+    useServer(third);
+    assert.equal((await ask(third, url)).status, 200);
+    assert.equal((await ask(third, byProcess)).text, "deno");
     const again = await OfficialSandbox.connect(lasting.id);
     await again.kill();
-    assert.equal((await ask(second, url)).status, 404);
+    assert.equal((await ask(third, url)).status, 404);
   });
 
   test("is what the command line says it is", async () => {

@@ -75,7 +75,7 @@ before(
     await start("app.mjs", application);
     url = await sandbox.exposeHttp({ port: 3000 });
   },
-  { timeout: 120_000 },
+  { timeout: 240_000 },
 );
 after(async () => {
   await sandbox.close();
@@ -195,6 +195,25 @@ suite("an application in a sandbox", { timeout: 300_000 }, () => {
       bytes += (piece as Buffer).length;
     }
     assert.deepEqual([bytes, got.digest("hex")], [great, whole.digest("hex")]);
+  });
+});
+
+suite("what goes on when its sandbox ends", { timeout: 60_000 }, () => {
+  test("is cut off, and does not hold up anything", async () => {
+    const other = await Sandbox.create({ port: 3000 });
+    await other.fs.writeTextFile(
+      "slow.mjs",
+      'import http from "node:http"; http.createServer((_, r) => r.write("begun")).listen(3000);',
+    );
+    await other.spawn("node", { args: ["slow.mjs"], stdout: "null", stderr: "null" });
+    const answer = await eventually("it serves", async () => {
+      const given = await open(server, other.url ?? "");
+      return given.statusCode === 200 && given;
+    });
+    const failed = once(answer.resume(), "error");
+    await other.kill();
+    await failed;
+    assert.equal((await ask(server, other.url ?? "")).status, 404);
   });
 });
 

@@ -8,7 +8,11 @@ import { answerHeaders, requestHeaders, trailers, valuesOf, type HeaderPair } fr
 import { listeners } from "./listening-port.ts";
 import { hostnameOf, makeName, Zone } from "./zone.ts";
 
-const origin = { host: "n.skerry.localhost:1", remoteAddress: "192.0.2.7", withheld: null };
+const origin = {
+  host: "n.skerry.localhost:1",
+  remoteAddress: "192.0.2.7",
+  withheld: new Set<string>(),
+};
 const anyName = fc.oneof(
   fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/),
   fc.constantFrom("Connection", "connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade"),

@@ -51,8 +51,8 @@ export interface RequestOrigin {
   /** The host that the client has named, with its port. */
   readonly host: string;
   readonly remoteAddress: string;
-  /** The value of an `Authorization` header that is for us and nobody else. */
-  readonly withheld: string | null;
+  /** The values of `Authorization` headers that are for us and nobody else. */
+  readonly withheld: ReadonlySet<string>;
 }
 
 /** What of a request's headers goes to the server in the machine, and what it is told beside them. */
@@ -63,7 +63,7 @@ export function requestHeaders(
   const kept = endToEnd(given).flatMap(([name, value]): HeaderPair[] => {
     const key = name.toLowerCase();
     if (key === "host" || key === ours.urlToken || isClaim(key)) return [];
-    if (key === "authorization" && value === withheld) return [];
+    if (key === "authorization" && withheld.has(value)) return [];
     if (key !== "cookie") return [[name, value]];
     const rest = withoutCookie(value);
     return rest === "" ? [] : [[name, rest]];

@@ -99,20 +99,21 @@ export class Requests {
 
   async #forward(exchange: Exchange, upstream: Upstream, path: string): Promise<number> {
     const { host, remoteAddress } = exchange;
-    const withheld = await this.#ownCredential(exchange);
+    const withheld = await this.#ownCredentials(exchange);
     const headers = requestHeaders(exchange.headers, { host, remoteAddress, withheld });
     const forwarded = { path, headers };
     if (exchange.isWebSocket) return await tunnel(exchange, upstream, forwarded);
     return await forward(exchange, upstream, forwarded);
   }
 
-  /** The `Authorization` header that holds a token of this server, if one does. */
-  async #ownCredential({ headers }: Exchange): Promise<string | null> {
+  /** The `Authorization` headers that hold a token of this server. */
+  async #ownCredentials({ headers }: Exchange): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
     for (const value of valuesOf(headers, "authorization")) {
       const [, token] = /^bearer +(\S+) *$/i.exec(value) ?? [];
-      if (token !== undefined && (await this.#options.tokens.isOurs(token))) return value;
+      if (token !== undefined && (await this.#options.tokens.isOurs(token))) found.add(value);
     }
-    return null;
+    return found;
   }
 
   /** Says why it failed, if the answer has not begun; else cuts it off. @returns the status. */

@@ -50,7 +50,9 @@ export class Upstream {
     const deadline = AbortSignal.timeout(limits.ingressConnectMs);
     try {
       const socket = await dial(this.#guest(), this.#target, deadline);
-      return new GuestDuplex(socket, { allowHalfOpen: false });
+      const connection = new GuestDuplex(socket, { allowHalfOpen: false });
+      connection.on("error", () => {}); // whoever uses it hears of it too
+      return connection;
     } catch (error) {
       if (error instanceof SandboxError) throw error;
       if (deadline.aborted) throw new SandboxError("ANSWER_TIMEOUT", undefined, { cause: error });
