@@ -56,6 +56,7 @@ export class IngressServer {
     this.#tls = createTls({
       ...certificate.current,
       minVersion: "TLSv1.2",
+      noDelay: true,
       handshakeTimeout: limits.requestHeadMs,
       ALPNCallback: ({ servername, protocols }) => this.#chooseProtocol(servername, protocols),
     });
@@ -69,7 +70,7 @@ export class IngressServer {
   async listen(host: string, port: number): Promise<AddressInfo> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#tls.once("error", reject);
-    this.#tls.listen({ host, port, noDelay: true }, resolve);
+    this.#tls.listen({ host, port }, resolve);
     await promise;
     this.#tls.off("error", reject);
     this.#tls.on("error", (error) => this.#options.log.error({ err: error }, "ingress failed"));
