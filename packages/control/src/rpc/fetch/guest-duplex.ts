@@ -34,6 +34,15 @@ export class GuestDuplex extends Duplex {
     );
   }
 
+  /** What Node writes in pieces, such as the length of a chunk and the chunk, goes in one. */
+  override _writev(
+    pieces: { readonly chunk: Buffer }[],
+    written: (error?: Error | null) => void,
+  ): void {
+    const whole = Buffer.concat(pieces.map(({ chunk }) => chunk));
+    this._write(whole, "latin1", written); // which bytes do not have
+  }
+
   override _final(finished: (error?: Error | null) => void): void {
     this.#socket.input.end();
     finished();
