@@ -11,7 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createServer as createTls, type Server as TlsServer, type TLSSocket } from "node:tls";
 
 import { limits } from "@skerry/protocol";
@@ -46,7 +46,8 @@ export class IngressServer {
   readonly #tls: TlsServer;
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
-  readonly #sockets = new Set<TLSSocket>();
+  /** Those whose handshake is not over yet, too. */
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: IngressServerOptions) {
     this.#options = options;
@@ -61,6 +62,10 @@ export class IngressServer {
       ALPNCallback: ({ servername, protocols }) => this.#chooseProtocol(servername, protocols),
     });
     this.#tls.maxConnections = limits.connectionsMax;
+    this.#tls.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     this.#tls.on("secureConnection", (socket) => this.#onSecure(socket));
     this.#tls.on("tlsClientError", () => {}); // Node has closed the connection
     certificate.onChange = (next) => this.#tls.setSecureContext(next);
@@ -158,8 +163,6 @@ export class IngressServer {
   }
 
   #onSecure(socket: TLSSocket): void {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {}); // `close` follows
     const { servername } = socket as { readonly servername?: string | false | null };
     if (typeof servername === "string" && this.#options.zone.isApi(servername)) {

@@ -9,9 +9,11 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import { request } from "node:https";
+import { connect as connectTcp } from "node:net";
 import type { Duplex } from "node:stream";
 import { after, before, suite, test } from "node:test";
 
+import { limits } from "@skerry/protocol";
 import { WebSocket, WebSocketServer } from "ws";
 
 import { eventually } from "../testing/eventually.ts";
@@ -56,6 +58,24 @@ async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   await closed;
   return { headers, trailers, body: Buffer.concat(chunks).toString() };
 }
+
+suite("the way in", () => {
+  test("ends at once, whatever its connections are about to do", async () => {
+    const own = await startIngress();
+    const domain = await own.serve((_request, response) => response.write("begun"));
+    const silent = connectTcp(own.port, "127.0.0.1");
+    await once(silent, "connect");
+    const [half, secure] = [await own.connect(domain), await own.connect(domain, ["h2"])];
+    half.write(`GET / HTTP/1.1\r\nhost: ${domain}\r\n\r\n`);
+    await once(half, "data");
+    const ended = [silent, half, secure].map((socket) => once(socket.resume(), "close"));
+    for (const socket of [silent, half, secure]) socket.on("error", () => {});
+    const startedMs = performance.now();
+    await own[Symbol.asyncDispose]();
+    await Promise.all(ended);
+    assert.ok(performance.now() - startedMs < limits.requestHeadMs / 2);
+  });
+});
 
 suite("HTTP/2", () => {
   test("brings requests and answers to a server that has HTTP/1 alone", async () => {
