@@ -84,6 +84,21 @@ suite("the way in", { timeout: 180_000 }, () => {
       });
       assert.equal(stdout, "over TLS\n\n", client);
     }
+    const { host } = new URL(apiUrl);
+    const byRegion = await runFile(
+      process.execPath,
+      ["--input-type=module", "-e", program, "@deno/sandbox"],
+      {
+        cwd: import.meta.dirname,
+        env: {
+          ...process.env,
+          ...{ DENO_DEPLOY_ENDPOINT: apiUrl, DENO_SANDBOX_ENDPOINT: "" },
+          DENO_SANDBOX_BASE_DOMAIN: host.replace(/^api\./, ""),
+          ...{ DENO_DEPLOY_TOKEN: server.token, NODE_EXTRA_CA_CERTS: caFile ?? "" },
+        },
+      },
+    );
+    assert.equal(byRegion.stdout, "over TLS\n\n");
   });
 
   test("has the same names after the server was killed, or stopped, and none of those that are over", async () => {

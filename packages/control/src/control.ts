@@ -69,7 +69,7 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
     ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
   });
   const ingress = options.ingress
-    ? await Ingress.open(options.ingress, { store, tokens, clock, log })
+    ? await Ingress.open(options.ingress, { store, tokens, regions, clock, log })
     : null;
   await sandboxes.adopt(signal);
   await ingress?.adopt(sandboxes.live());

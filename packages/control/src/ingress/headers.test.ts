@@ -115,7 +115,7 @@ suite("cookies", () => {
 });
 
 suite("a zone", () => {
-  const zone = new Zone("skerry.localhost");
+  const zone = new Zone("skerry.localhost", ["ord"]);
 
   test("gives names addresses, and finds them again in them", () => {
     for (const port of [443, 8443]) {
@@ -127,6 +127,11 @@ suite("a zone", () => {
       assert.equal(zone.nameIn(`${url.hostname.toUpperCase()}.:1`), name);
       assert.equal(url.port, port === 443 ? "" : "8443");
     }
+  });
+
+  test("has the API at a name of its own, and at those of the regions", () => {
+    assert.ok(zone.isApi("api.skerry.localhost:8443") && zone.isApi("ORD.skerry.localhost"));
+    assert.ok(!zone.isApi("ams.skerry.localhost") && !zone.isApi("api.example"));
   });
 
   test("takes nothing else for a name", () => {

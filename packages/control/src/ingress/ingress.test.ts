@@ -369,6 +369,7 @@ suite("the API", () => {
     const answer = await way.ask(host, "/api/v1/status", { headers: { authorization } });
     assert.equal(answer.status, 200);
     assert.equal((await way.ask(host, "/api/v1/status")).status, 401);
+    assert.equal((await way.ask("ams.skerry.localhost", "/api/v1/status")).status, 401);
     const socket = await way.connect(host);
     socket.write(
       [

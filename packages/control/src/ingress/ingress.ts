@@ -33,6 +33,7 @@ export interface IngressOptions {
 interface IngressParts {
   readonly store: Store;
   readonly tokens: Tokens;
+  readonly regions: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -58,7 +59,7 @@ export class Ingress {
     this.#parts = parts;
     this.#files = files;
     this.#certificate = certificate;
-    this.#zone = new Zone(options.baseDomain);
+    this.#zone = new Zone(options.baseDomain, parts.regions);
     this.#exposures = new Exposures(parts.store, parts.clock);
     this.#signer = new UrlSigner(files.urlKey);
   }

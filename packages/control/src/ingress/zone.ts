@@ -19,9 +19,12 @@ export class Zone {
   readonly baseDomain: string;
   /** The port that clients use. It is known when somebody listens there, or in front of us. */
   publicPort = 443;
+  readonly #apiNames: ReadonlySet<string>;
 
-  constructor(baseDomain: string) {
+  /** @param regions The API is at their names too, which is how the official clients say which one they want. */
+  constructor(baseDomain: string, regions: readonly string[]) {
     this.baseDomain = baseDomain;
+    this.#apiNames = new Set(["api", ...regions]);
   }
 
   /** What follows `https://` in the address of a name. */
@@ -31,7 +34,7 @@ export class Zone {
   }
 
   isApi(host: string): boolean {
-    return this.nameIn(host) === "api";
+    return this.#apiNames.has(this.nameIn(host) ?? "");
   }
 
   /** The name that a host consists of, beside the base domain; null when it is none of ours. */
