@@ -246,8 +246,10 @@ suite("the way in stands", { timeout: 300_000 }, () => {
     sockets.forEach((socket) =>
       socket.write(`GET / HTTP/1.1\r\nhost: ${new URL(url).host}\r\nx: `),
     );
-    const silent = await connection();
-    closed.push(once(silent.resume(), "close"));
+    for (const protocol of ["http/1.1", "h2"]) {
+      const silent = await connection([protocol]);
+      closed.push(once(silent.resume(), "close"));
+    }
     assert.equal((await ask(server, url)).status, 200);
     await Promise.all(closed);
     clearInterval(drip);

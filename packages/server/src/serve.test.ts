@@ -39,6 +39,10 @@ suite("a server", () => {
       assert.equal(endpoint.url, server.url);
       assert.equal(endpoint.token, server.token);
       assert.equal(endpoint.pid, process.pid);
+      assert.deepEqual(endpoint.ingress, server.ingress);
+      assert.match(endpoint.ingress?.apiUrl ?? "", /^https:\/\/api\.skerry\.localhost:\d+$/);
+      const { caFile, bundleFile } = endpoint.ingress ?? {};
+      assert.ok(existsSync(caFile ?? "") && existsSync(bundleFile ?? ""));
       assert.equal(statSync(file).mode & 0o777, 0o600);
       assert.equal(statSync(join(home.path, "run")).mode & 0o777, 0o700);
       assert.equal(statSync(join(home.path, "control", "control.db")).mode & 0o777, 0o600);

@@ -52,5 +52,10 @@ suite("tokens", () => {
     clock.advance(60_000);
     await tokens.verify(token);
     assert.equal(await lastUsed(), clock.now());
+    const before = clock.now();
+    clock.advance(60_000);
+    assert.equal(await tokens.isOurs(token), true, "asking whose it is, is no use of it");
+    assert.equal(await tokens.isOurs(`${token}x`), false);
+    assert.equal(await lastUsed(), before);
   });
 });
