@@ -140,9 +140,10 @@ function sendBody(exchange: Exchange, request: ClientRequest): void {
 /** Sends a server's answer on. @returns its status. @throws as {@link forward}. */
 export async function passBack(answer: IncomingMessage, exchange: Exchange): Promise<number> {
   const { statusCode: status = 0, statusMessage: reason, rawHeaders } = answer;
-  const isBare = exchange.method === "HEAD" || status === 204 || status === 205 || status === 304;
+  const isBare = exchange.method === "HEAD" || [204, 205, 304].includes(status);
   const kept = answerHeaders(pairsOf(rawHeaders), exchange.host);
-  const headers = status === 205 ? withoutLength(kept) : kept;
+  const isEmpty = status === 204 || status === 205;
+  const headers = isEmpty ? withoutLength(kept, status) : kept;
   let to: Writable;
   try {
     to = exchange.answer({ status, reason, headers });
@@ -161,10 +162,10 @@ export async function passBack(answer: IncomingMessage, exchange: Exchange): Pro
   return status;
 }
 
-/** An answer with this status has no body (RFC 9110, 15.3.6), whatever it says. */
-function withoutLength(headers: readonly HeaderPair[]): HeaderPair[] {
+/** Answers with 204 and 205 have no body, whatever they say of its length (RFC 9110, 8.6 and 15.3.6). */
+function withoutLength(headers: readonly HeaderPair[], status: number): HeaderPair[] {
   const others = headers.filter(([name]) => name.toLowerCase() !== "content-length");
-  return [...others, ["content-length", "0"]];
+  return status === 204 ? others : [...others, ["content-length", "0"]];
 }
 
 /** What nobody needs is left out where it cannot be said: in the other version of HTTP, or not any more. */

@@ -137,6 +137,16 @@ suite("HTTP/2", () => {
       const { headers, body } = await answerOf(begin(domain, { ":path": `/${status}` }));
       assert.deepEqual([headers[":status"], headers["x-y"], body], [status, "z", ""]);
     }
+    for (const status of [204, 205, 304]) {
+      const lying = await way.serveRaw((socket) => {
+        socket.once("data", () =>
+          socket.end(`HTTP/1.1 ${status} x\r\ncontent-length: 5\r\n\r\nhello`),
+        );
+      });
+      const { headers, body } = await answerOf(begin(lying));
+      assert.deepEqual([headers[":status"], body], [status, ""]);
+      assert.equal((await way.ask(lying)).body, "");
+    }
     const head = await answerOf(begin(domain, { ":path": "/200", ":method": "HEAD" }));
     assert.deepEqual([head.headers[":status"], head.body], [200, ""]);
     const odd = await answerOf(begin(domain, { ":path": "/999" }));
