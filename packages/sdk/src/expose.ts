@@ -13,6 +13,7 @@ export interface ExposeTarget extends PrivateOptions {
   readonly private?: boolean | undefined;
 }
 
+/** How long an address of a private name is valid. */
 export interface PrivateOptions {
   /** How long the address is valid, as `"15m"`, the default, or `"2h"`; at most seven days. For private names. */
   readonly expires?: Duration | undefined;
