@@ -73,8 +73,8 @@ export SKERRY_TOKEN='ddo_it'\\''s'
     await using home = await homeWith(JSON.stringify({ ...endpoint, ingress }));
     const context = fakeContext({ home: home.path });
     assert.equal(await run(["env"], context), 0);
-    assert.match(context.written.stdout, /^export NODE_EXTRA_CA_CERTS=\/h\/ingress\/ca\.pem$/m);
-    assert.match(context.written.stdout, /^export DENO_CERT=\/h\/ingress\/ca\.pem$/m);
+    assert.match(context.written.stdout, /^export NODE_EXTRA_CA_CERTS=\/h\/ingress\/bundle\.pem$/m);
+    assert.match(context.written.stdout, /^export DENO_CERT=\/h\/ingress\/bundle\.pem$/m);
     assert.match(context.written.stdout, /^export SSL_CERT_FILE=\/h\/ingress\/bundle\.pem$/m);
     const own = { ...ingress, caFile: null, bundleFile: null };
     await using operated = await homeWith(JSON.stringify({ ...endpoint, ingress: own }));

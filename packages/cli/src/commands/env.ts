@@ -31,13 +31,16 @@ function variablesOf({ url, token, ingress }: Endpoint): Readonly<Record<string,
   };
 }
 
-/** Lets programs trust the addresses of exposed servers, beside what they trust anyway. */
+/**
+ * Lets programs trust the addresses of exposed servers, beside what this host trusts: where a variable is set already,
+ * it most often names just that.
+ */
 function authorityOf(ingress: Endpoint["ingress"]): Readonly<Record<string, string>> {
-  const { caFile = null, bundleFile = null } = ingress ?? {};
-  if (caFile === null || bundleFile === null) return {};
+  const { bundleFile = null } = ingress ?? {};
+  if (bundleFile === null) return {};
   return {
-    NODE_EXTRA_CA_CERTS: caFile,
-    DENO_CERT: caFile,
+    NODE_EXTRA_CA_CERTS: bundleFile,
+    DENO_CERT: bundleFile,
     SSL_CERT_FILE: bundleFile,
     // Where these are set, curl and Python's requests do not look at the one above.
     CURL_CA_BUNDLE: bundleFile,
