@@ -24,6 +24,7 @@ const fences: readonly (readonly [module: string, homes: readonly string[]])[] =
     [
       ...["packages/host/src/vmm/qemu/", "packages/host/src/network/"],
       ...["packages/host/src/images/", "packages/cli/src/doctor/"],
+      "packages/server/src/dns-records.ts",
     ],
   ],
   ["zod", ["packages/protocol/src/", "packages/server/src/config.ts"]],

@@ -5,6 +5,7 @@ import { check } from "./check.ts";
 import { leftovers } from "./leftovers.ts";
 import { interruptible, prepare } from "./prepare.ts";
 import { main, run } from "./run.ts";
+import { installPackages, missingPackages, testRequirements } from "./setup/debian.ts";
 import { ProgressDisplay } from "./setup/index.ts";
 import { ensurePython } from "./setup/python.ts";
 import { ensureRuntimes } from "./setup/runtimes.ts";
@@ -46,6 +47,10 @@ await main(async () => {
 async function setUp(signal: AbortSignal) {
   using display = new ProgressDisplay({ stream: process.stdout });
   const { home } = await prepare(display, signal);
+  const missing = await missingPackages(testRequirements);
+  const install = { step: "Debian packages of the tests", progress: display.report, signal };
+  await installPackages(missing, install);
+  if (missing.length > 0) display.report({ step: install.step, done: true });
   const directory = join(home, "build", "rust");
   const rust = await ensureRust({ directory, minimum: [1, 74], progress: display.report, signal });
   const python = await ensurePython(home, display.report, signal);

@@ -9,11 +9,14 @@ export interface NameServer extends AsyncDisposable {
   readonly address: string;
   /** Addresses by name; a function is asked each time. */
   readonly names: Map<string, readonly string[] | (() => readonly string[])>;
+  /** TXT records by name. */
+  readonly texts: Map<string, readonly string[]>;
   readonly asked: string[];
 }
 
 export async function startNameServer(): Promise<NameServer> {
   const names: NameServer["names"] = new Map();
+  const texts: NameServer["texts"] = new Map();
   const asked: string[] = [];
   const socket = createSocket("udp4");
   socket.on("message", (message, { address, port }) => {
@@ -23,11 +26,15 @@ export async function startNameServer(): Promise<NameServer> {
     asked.push(name);
     const known = names.get(name);
     const addresses = question?.type !== "A" ? [] : typeof known === "function" ? known() : known;
+    const words = question?.type === "TXT" ? texts.get(name) : undefined;
     socket.send(
       encode({
         ...{ id: packet.id, type: "response", questions: packet.questions ?? [] },
-        flags: 0x180 | (known === undefined ? 3 : 0),
-        answers: (addresses ?? []).map((data) => ({ type: "A", name, ttl: 0, data })),
+        flags: 0x180 | (known === undefined && words === undefined ? 3 : 0),
+        answers: [
+          ...(addresses ?? []).map((data) => ({ type: "A" as const, name, ttl: 0, data })),
+          ...(words ?? []).map((data) => ({ type: "TXT" as const, name, ttl: 0, data })),
+        ],
       }),
       ...[port, address],
     );
@@ -35,7 +42,7 @@ export async function startNameServer(): Promise<NameServer> {
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
   return {
-    ...{ names, asked, address: `127.0.0.1:${socket.address().port}` },
+    ...{ names, texts, asked, address: `127.0.0.1:${socket.address().port}` },
     async [Symbol.asyncDispose]() {
       socket.close();
       await once(socket, "close");

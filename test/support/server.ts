@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly program?: string;
   /** A home to use again, as after a restart. The caller disposes of it. */
   readonly home?: TestHome;
+  /** Variables beside those of the test. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A real server in a process of its own. Disposing of it stops it in order and removes its home. */
@@ -47,7 +49,10 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       ...["--home", home.path, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0"],
       ...["--pool", String(options.pool ?? 0), ...(options.args ?? [])],
     ],
-    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, SKERRY_HOME: home.path } },
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.env, SKERRY_HOME: home.path },
+    },
   );
   let printed = "";
   child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));

@@ -37,6 +37,9 @@ export const compilerRequirements: readonly Requirement[] = [
   { package: "libc6-dev", shows: "/usr/include/x86_64-linux-gnu/sys/cdefs.h" },
 ];
 
+/** What the tests take besides: a certificate authority as there are some on the internet. */
+export const testRequirements: readonly Requirement[] = [{ package: "pebble", shows: "pebble" }];
+
 /** Options of {@link installPackages}. */
 export interface InstallOptions {
   /** Whose progress it is. */

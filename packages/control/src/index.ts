@@ -18,4 +18,5 @@ export type {
   TokenStore,
 } from "./store/store.ts";
 export { Tokens, type IssuedToken, type TokenInfo } from "./tokens/tokens.ts";
+export type { AcmeOptions, SetRecord } from "./ingress/acme.ts";
 export { vaultKeyBytes } from "./secrets/vault.ts";

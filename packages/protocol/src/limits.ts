@@ -158,6 +158,8 @@ export const limits = {
   /** Certificates that egress keeps, requests at once over one HTTP/2 connection. */
   egressCertificatesMax: 1_000,
   egressStreamsMax: 100,
+  /** A program that sets a DNS record, until the record can be seen. */
+  dnsProgramMs: 10 * 60_000,
   /** Refusals of one machine that its event log is told of in a minute. */
   refusalsPerMinuteMax: 60,
 

@@ -15,7 +15,7 @@ suite("the configuration", () => {
       ...{ home: "/var/lib/skerry", listen: { host: "127.0.0.1", port: 8420 } },
       https: {
         ...{ host: "127.0.0.1", port: 8443, baseDomain: "skerry.localhost" },
-        ...{ publicPort: null, certificateFiles: null },
+        ...{ publicPort: null, certificateFiles: null, acme: null },
       },
       ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
@@ -51,8 +51,22 @@ suite("the configuration", () => {
     const args = ["--https", "0.0.0.0:0", "--tls-cert", "/c", "--tls-key", "/k"];
     assert.deepEqual(read(args, environment)?.https, {
       ...{ host: "0.0.0.0", port: 0, baseDomain: "boxes.example", publicPort: 443 },
-      certificateFiles: { certFile: "/c", keyFile: "/k" },
+      ...{ certificateFiles: { certFile: "/c", keyFile: "/k" }, acme: null },
     });
+    const acme = ["--acme", "you@a.example", "--acme-dns", "/dns"];
+    assert.deepEqual(read(acme)?.https?.acme, {
+      ...{ email: "you@a.example", dnsProgram: "/dns" },
+      directoryUrl: "https://acme-v02.api.letsencrypt.org/directory",
+    });
+    for (const wrong of [
+      ["--acme", "you@a.example"],
+      ["--acme-dns", "/dns"],
+      ["--acme", "nobody", "--acme-dns", "/dns"],
+      [...acme, "--acme-directory", "http://a.example/"],
+      [...acme, "--tls-cert", "/c", "--tls-key", "/k"],
+    ]) {
+      assert.throws(() => read(wrong), ConfigError);
+    }
     assert.equal(read(["--https", "off"])?.https, null);
     assert.throws(() => read(["--tls-cert", "/c"]), ConfigError);
     assert.throws(() => read(["--base-domain", "no name"]), ConfigError);

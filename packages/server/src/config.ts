@@ -44,6 +44,16 @@ export interface HttpsConfig {
   readonly publicPort: number | null;
   /** The operator's certificate; null: one of our own authority. */
   readonly certificateFiles: { readonly certFile: string; readonly keyFile: string } | null;
+  /** Who gives a certificate; null: nobody is asked. */
+  readonly acme: AcmeConfig | null;
+}
+
+/** An authority that is asked for certificates. */
+export interface AcmeConfig {
+  readonly email: string;
+  readonly directoryUrl: string;
+  /** A program that sets records in the DNS. */
+  readonly dnsProgram: string;
 }
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -61,6 +71,11 @@ export const usage = `usage: skerry serve [options]
   --public-https-port N  the port that clients use, where a proxy in front has another (SKERRY_PUBLIC_HTTPS_PORT)
   --tls-cert FILE        a certificate for the base domain and all below it, with its chain, PEM (SKERRY_TLS_CERT)
   --tls-key FILE         its key (SKERRY_TLS_KEY)
+  --acme EMAIL           have the base domain and all below it certified, and agree to the terms of who does it
+                         (SKERRY_ACME)
+  --acme-dns PROGRAM     sets DNS records for that: PROGRAM add|remove NAME VALUE; ends when all can see it
+                         (SKERRY_ACME_DNS)
+  --acme-directory URL   who certifies (SKERRY_ACME_DIRECTORY, Let's Encrypt)
   --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
   --pool N               machines that wait ready (SKERRY_POOL, 4)
   --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
@@ -140,6 +155,9 @@ const Options = z.object({
   "public-https-port": Port.nullable(),
   "tls-cert": File,
   "tls-key": File,
+  acme: z.email("use an address, as in you@example.com").nullable(),
+  "acme-dns": File,
+  "acme-directory": z.url({ protocol: /^https$/, error: "use an https:// address" }),
   region: Regions,
   pool: count(64),
   "max-sandboxes": count(10_000),
@@ -169,6 +187,9 @@ export function readConfig(
     "public-https-port": null,
     "tls-cert": null,
     "tls-key": null,
+    acme: null,
+    "acme-dns": null,
+    "acme-directory": "https://acme-v02.api.letsencrypt.org/directory",
     region: "ord,ams",
     pool: "4",
     "max-sandboxes": String(limits.sandboxesMax),
@@ -213,7 +234,15 @@ function readHttps(data: z.infer<typeof Options>): HttpsConfig | null {
   if ((certFile === null) !== (keyFile === null)) {
     throw new ConfigError(["--tls-cert: a certificate and its key belong together (--tls-key)"]);
   }
+  const { acme: email, "acme-dns": program } = data;
+  if ((email === null) !== (program === null)) {
+    throw new ConfigError(["--acme: it needs --acme-dns, and that needs it"]);
+  }
+  if (email !== null && certFile !== null) {
+    throw new ConfigError(["--acme: there is a certificate already (--tls-cert)"]);
+  }
   if (data.https === null) return null;
+  const directoryUrl = data["acme-directory"];
   return Object.freeze({
     ...data.https,
     baseDomain: data["base-domain"],
@@ -222,6 +251,10 @@ function readHttps(data: z.infer<typeof Options>): HttpsConfig | null {
       certFile === null || keyFile === null
         ? null
         : Object.freeze({ certFile: resolve(certFile), keyFile: resolve(keyFile) }),
+    acme:
+      email === null || program === null
+        ? null
+        : Object.freeze({ email, directoryUrl, dnsProgram: resolve(program) }),
   });
 }
 
@@ -244,7 +277,8 @@ function readFlags(args: readonly string[]) {
         ...{ home: { type: "string" }, listen: { type: "string" }, region: { type: "string" } },
         ...{ https: { type: "string" }, "base-domain": { type: "string" } },
         ...{ "public-https-port": { type: "string" }, "tls-cert": { type: "string" } },
-        "tls-key": { type: "string" },
+        ...{ "tls-key": { type: "string" }, acme: { type: "string" } },
+        ...{ "acme-dns": { type: "string" }, "acme-directory": { type: "string" } },
         ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },
         ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 
 import manifest from "../package.json" with { type: "json" };
 import type { ServeConfig } from "./config.ts";
+import { dnsRecords } from "./dns-records.ts";
 import {
   defaultToken,
   ingressDirectoryOf,
@@ -99,8 +100,9 @@ function controlOptions(config: ServeConfig) {
 
 function ingressOptions({ https }: ServeConfig, home: Home): IngressOptions | null {
   if (https === null) return null;
-  const { baseDomain, publicPort, certificateFiles } = https;
-  return { directory: ingressDirectoryOf(home), baseDomain, publicPort, certificateFiles };
+  const { baseDomain, publicPort, certificateFiles, acme: asked } = https;
+  const acme = asked && { ...asked, setRecord: dnsRecords(asked.dnsProgram) };
+  return { directory: ingressDirectoryOf(home), baseDomain, publicPort, certificateFiles, acme };
 }
 
 interface Warming extends AsyncDisposable {

@@ -26,7 +26,7 @@ export async function openIngressFiles(directory: string): Promise<IngressFiles>
   const caFile = join(directory, "ca.pem");
   const bundleFile = join(directory, "bundle.pem");
   const authority = await openAuthority(caFile, join(directory, "ca-key.pem"));
-  await replace(bundleFile, bundleWith(authority.certificate), 0o644);
+  await replaceFile(bundleFile, bundleWith(authority.certificate), 0o644);
   return { urlKey: await openUrlKey(join(directory, "url-key")), caFile, bundleFile, authority };
 }
 
@@ -50,8 +50,8 @@ async function openAuthority(caFile: string, keyFile: string): Promise<Authority
     }
   }
   const made = await Authority.create(`Skerry ${randomBytes(4).toString("hex")}`);
-  await replace(keyFile, made.key, 0o600);
-  await replace(caFile, made.certificate, 0o644);
+  await replaceFile(keyFile, made.key, 0o600);
+  await replaceFile(caFile, made.certificate, 0o644);
   return await Authority.load(made);
 }
 
@@ -59,12 +59,12 @@ async function openUrlKey(file: string): Promise<Uint8Array> {
   const kept = Buffer.from((await readOrNull(file)) ?? "", "hex");
   if (kept.length === keyBytes) return kept;
   const made = randomBytes(keyBytes);
-  await replace(file, `${made.toString("hex")}\n`, 0o600);
+  await replaceFile(file, `${made.toString("hex")}\n`, 0o600);
   return made;
 }
 
 /** Whole or not at all, with its mode from the first moment. */
-async function replace(path: string, text: string, mode: number): Promise<void> {
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
   const next = `${path}.${randomUUID()}`;
   try {
     await writeFile(next, text, { mode, flag: "wx" });
@@ -75,7 +75,8 @@ async function replace(path: string, text: string, mode: number): Promise<void> 
   }
 }
 
-async function readOrNull(path: string): Promise<string | null> {
+/** The text of a file; null when there is none. */
+export async function readOrNull(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {

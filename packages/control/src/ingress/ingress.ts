@@ -8,6 +8,9 @@ import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { ExposeTarget, Store } from "../store/store.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { withToken } from "./access.ts";
+import { AcmeCertificate } from "./acme-certificate.ts";
+import { openAcmeFiles } from "./acme-files.ts";
+import { certify, makeAccountKey, type AcmeOptions } from "./acme.ts";
 import type { ServerCertificate } from "./certificate.ts";
 import { Exposures, type Exposure } from "./exposures.ts";
 import { openIngressFiles, type IngressFiles } from "./files.ts";
@@ -28,6 +31,8 @@ export interface IngressOptions {
   readonly publicPort: number | null;
   /** The operator's certificate for the base domain; null: one of our own authority. */
   readonly certificateFiles: CertificateFiles | null;
+  /** Who certifies the base domain; without it nobody but our own authority. */
+  readonly acme?: AcmeOptions | null;
 }
 
 interface IngressParts {
@@ -66,13 +71,12 @@ export class Ingress {
 
   /** @throws {Error} when what it keeps, or the operator's certificate, cannot be read. */
   static async open(options: IngressOptions, parts: IngressParts): Promise<Ingress> {
-    const { baseDomain, certificateFiles } = options;
-    const { clock, log } = parts;
+    const { certificateFiles } = options;
     const files = await openIngressFiles(options.directory);
     const certificate =
       certificateFiles === null
-        ? await OwnCertificate.issue(files.authority, { baseDomain, clock, log })
-        : new OperatorCertificate(certificateFiles, log);
+        ? await openCertificate(options, parts, files)
+        : new OperatorCertificate(certificateFiles, parts.log);
     return new Ingress(options, parts, files, certificate);
   }
 
@@ -102,7 +106,7 @@ export class Ingress {
     const taken = await server.listen(host, port);
     this.#server = server;
     this.#zone.publicPort = this.#options.publicPort ?? taken.port;
-    const isOurs = this.#options.certificateFiles === null;
+    const isOurs = this.#options.certificateFiles === null && !this.#options.acme;
     return {
       url: `https://${taken.address.includes(":") ? `[${taken.address}]` : taken.address}:${taken.port}`,
       baseDomain: this.#zone.baseDomain,
@@ -167,4 +171,18 @@ export class Ingress {
     const untilMs = this.#parts.clock.now() + (expiresInMs ?? limits.privateUrlMs);
     return withToken(url, this.#signer.sign(name, untilMs));
   }
+}
+
+async function openCertificate(
+  { baseDomain, directory, acme }: IngressOptions,
+  { clock, log }: IngressParts,
+  { authority }: IngressFiles,
+): Promise<ServerCertificate> {
+  const own = await OwnCertificate.issue(authority, { baseDomain, clock, log });
+  if (!acme) return own;
+  const { accountKey, kept, keep } = await openAcmeFiles(directory, makeAccountKey);
+  return new AcmeCertificate({
+    certify: async () => await certify([baseDomain, `*.${baseDomain}`], accountKey, acme),
+    ...{ kept, keep, meanwhile: own, clock, log },
+  });
 }
