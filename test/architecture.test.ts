@@ -12,8 +12,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ["sdk"],
   control: ["certificates", "protocol"],
   egress: ["certificates", "protocol"],
+  gateway: ["protocol", "sdk"],
   host: ["protocol"],
-  server: ["control", "egress", "host", "protocol"],
+  server: ["control", "egress", "gateway", "host", "protocol"],
 };
 
 /** Modules with one home: only files below these paths may import them. */
@@ -24,12 +25,18 @@ const fences: readonly (readonly [module: string, homes: readonly string[]])[] =
     [
       ...["packages/host/src/vmm/qemu/", "packages/host/src/network/"],
       ...["packages/host/src/images/", "packages/cli/src/doctor/"],
-      "packages/server/src/dns-records.ts",
+      ...["packages/server/src/dns-records.ts", "packages/cli/src/ssh-client.ts"],
     ],
   ],
   ["zod", ["packages/protocol/src/", "packages/server/src/config.ts"]],
   ["ws", ["packages/control/src/", "packages/sdk/src/"]],
-  ["pino", ["packages/control/src/", "packages/host/src/", "packages/server/src/"]],
+  [
+    "pino",
+    [
+      ...["packages/control/src/", "packages/gateway/src/", "packages/host/src/"],
+      "packages/server/src/",
+    ],
+  ],
 ];
 
 /** The words of the driver's implementation that its interface must not know. */

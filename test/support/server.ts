@@ -47,6 +47,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
         options.program ?? "packages/server/src/main.ts",
       ],
       ...["--home", home.path, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0"],
+      ...["--ssh", "127.0.0.1:0"],
       ...["--pool", String(options.pool ?? 0), ...(options.args ?? [])],
     ],
     {

@@ -37,8 +37,14 @@ export const compilerRequirements: readonly Requirement[] = [
   { package: "libc6-dev", shows: "/usr/include/x86_64-linux-gnu/sys/cdefs.h" },
 ];
 
-/** What the tests take besides: a certificate authority as there are some on the internet. */
-export const testRequirements: readonly Requirement[] = [{ package: "pebble", shows: "pebble" }];
+/** What the tests take besides: programs that talk to us, and a certificate authority as the internet has. */
+export const testRequirements: readonly Requirement[] = [
+  { package: "pebble", shows: "pebble" },
+  { package: "openssh-client", shows: "ssh" },
+  { package: "rsync", shows: "rsync" },
+  { package: "git", shows: "git" },
+  { package: "openssl", shows: "openssl" },
+];
 
 /** Options of {@link installPackages}. */
 export interface InstallOptions {

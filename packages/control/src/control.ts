@@ -15,6 +15,7 @@ import { systemClock, type Clock } from "./clock.ts";
 import { Ingress, type IngressOptions } from "./ingress/ingress.ts";
 import { Sandboxes } from "./sandboxes/sandboxes.ts";
 import { Vault, vaultKeyBytes } from "./secrets/vault.ts";
+import { SshAccess } from "./ssh/ssh-access.ts";
 import type { Store } from "./store/store.ts";
 import { Tokens } from "./tokens/tokens.ts";
 
@@ -42,6 +43,7 @@ export interface ControlOptions {
 export interface Control {
   readonly tokens: Tokens;
   readonly sandboxes: Sandboxes;
+  readonly ssh: SshAccess;
   /** Starts to serve the API. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<AddressInfo>;
   /** Starts to serve exposed servers, and the API with TLS. Port 0 takes a free one. */
@@ -73,13 +75,15 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
     : null;
   await sandboxes.adopt(signal);
   await ingress?.adopt(sandboxes.live());
+  const ssh = new SshAccess({ store, sandboxes, clock });
   const api = new ApiServer({
-    ...{ host, sandboxes, tokens, ingress, clock, log },
+    ...{ host, sandboxes, tokens, ingress, ssh, clock, log },
     ...{ version, regions, lifetimeMaxMs, allowedOrigins },
   });
   return {
     tokens,
     sandboxes,
+    ssh,
     listen: (name, port) => api.listen(name, port),
     async listenHttps(name, port) {
       if (ingress === null) throw new SandboxError("INGRESS_OFF");

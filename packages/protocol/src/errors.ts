@@ -101,6 +101,12 @@ export const errors = {
     message: "This server gives no names to what sandboxes serve.",
     remedy: "Start it without `--https off`.",
   },
+  SSH_OFF: {
+    status: 501,
+    retryable: false,
+    message: "This server has no SSH gateway.",
+    remedy: "Start it without `--ssh off`.",
+  },
   TOO_MANY_NAMES: {
     status: 429,
     retryable: false,

@@ -146,3 +146,15 @@ export {
   SecretSummary,
   type Destination,
 } from "./secrets.ts";
+export { encodeOpenSshKey, type OpenSshKeyPair } from "./openssh-key.ts";
+export {
+  ExposeSshAnswer,
+  parseAuthorizedKey,
+  SshAuthorizeAnswer,
+  SshAuthorizeRequest,
+  SshEndpoint,
+  SshKey,
+  SshKeyRequest,
+  sshKeyTypes,
+  type AuthorizedKey,
+} from "./ssh.ts";

@@ -158,6 +158,24 @@ export const limits = {
   /** Certificates that egress keeps, requests at once over one HTTP/2 connection. */
   egressCertificatesMax: 1_000,
   egressStreamsMax: 100,
+  /** SSH: letters of a username, of a key's name and comment; bytes of a key's line; keys of a user. */
+  sshUsernameMax: 128,
+  sshKeyNameMax: 256,
+  sshKeyBytesMax: 16_384,
+  sshKeysMax: 100,
+  /** Usernames that one sandbox may have been given. */
+  sshGrantsMax: 64,
+  /** Connections at once, the time to log in, the tries for that, channels of one, silence. */
+  sshConnectionsMax: 512,
+  sshLoginMs: 30_000,
+  sshLoginTriesMax: 10,
+  sshChannelsMax: 64,
+  sshKeepAliveMs: 15_000,
+  /** Variables that a session may set, and the bytes of one. */
+  sshVariablesMax: 64,
+  sshVariableBytesMax: 4_096,
+  /** Connecting to a server inside a machine. */
+  dialMs: 10_000,
   /** A program that sets a DNS record, until the record can be seen. */
   dnsProgramMs: 10 * 60_000,
   /** Refusals of one machine that its event log is told of in a minute. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { SandboxId } from "./ids.ts";
 import { limits } from "./limits.ts";
+import { SshEndpoint } from "./ssh.ts";
 
 /**
  * The HTTP side of the public API (v3 for one sandbox, v2 for lists), as the official clients use
@@ -16,6 +17,10 @@ export const paths = {
   /** Reserves a name for what the sandbox serves; `exposeHttp` on the socket then says what that is. */
   exposeHttp: "/api/v3/sandbox/{id}/expose/http",
   exposeHttpPlural: "/api/v3/sandboxes/{id}/expose/http",
+  exposeSsh: "/api/v3/sandbox/{id}/expose/ssh",
+  exposeSshPlural: "/api/v3/sandboxes/{id}/expose/ssh",
+  /** Ours: what the SSH gateway asks. */
+  authorizeSsh: "/api/v1/ssh/authorize",
   /** Ours: signs another address of a private name. */
   signUrl: "/api/v1/sandboxes/{id}/urls",
   list: "/api/v2/sandboxes",
@@ -174,6 +179,7 @@ export const Endpoint = z.object({
   version: z.string(),
   /** Null when it exposes nothing. */
   ingress: IngressEndpoint.nullish(),
+  ssh: SshEndpoint.nullish(),
   /** The token that `skerry env` prints. The file is readable by its owner alone. */
   token: z.string(),
 });

@@ -408,6 +408,19 @@ export const sandboxMethods = {
     }),
   },
 
+  /** Ours: connects to a server inside the machine; the streams are what it is sent and what it sends. */
+  dial: {
+    params: z.union([
+      z.object({
+        host: optional(z.string().min(1).max(255)),
+        port: z.int().min(1).max(65_535),
+        inputStreamId: StreamId,
+      }),
+      z.object({ path: Path, inputStreamId: StreamId }),
+    ]),
+    result: z.object({ outputStreamId: z.number() }),
+  },
+
   /** Says what a name that was reserved leads to: a port, or the server of a process. */
   exposeHttp: {
     params: z.union([

@@ -1,5 +1,6 @@
 import {
   ExposeAnswer,
+  ExposeSshAnswer,
   ExtendAnswer,
   headers,
   NetworkSettings,
@@ -19,6 +20,7 @@ import { parseDuration, type Duration } from "./durations.ts";
 import { ConnectionError, RpcError } from "./errors.ts";
 import type { Server } from "./options.ts";
 import type { SecretConfig } from "./secrets.ts";
+import type { SshAccess } from "./ssh.ts";
 
 /** Time for the server to answer a request. */
 const answerMs = 10_000;
@@ -89,6 +91,11 @@ export class Api {
   async sign(id: SandboxId, body: SignRequest): Promise<string> {
     const answer = await this.request("POST", paths.signUrl.replace("{id}", id), { body });
     return understood(() => SignAnswer.parse(answer)).url;
+  }
+
+  async exposeSsh(id: SandboxId): Promise<SshAccess> {
+    const answer = await this.request("POST", paths.exposeSsh.replace("{id}", id));
+    return understood(() => ExposeSshAnswer.parse(answer));
   }
 
   async kill(id: SandboxId, signal?: AbortSignal): Promise<void> {

@@ -84,3 +84,5 @@ export {
   type TransferSkip,
 } from "./transfer/transfer.ts";
 export { Endpoint } from "@skerry/protocol";
+export type { DialTarget, SandboxConnection } from "./dial.ts";
+export type { SshAccess } from "./ssh.ts";

@@ -59,6 +59,8 @@ export interface SandboxOptions extends ConnectOptions {
   readonly port?: number | undefined;
   /** By the names of the variables that stand for them in the sandbox. */
   readonly secrets?: Readonly<Record<string, SecretConfig>> | undefined;
+  /** Gives a way in by SSH: `sandbox.ssh`. Default `false`. */
+  readonly ssh?: boolean | undefined;
   /** The volume or snapshot to start from. */
   readonly root?: string | undefined;
   /** Volumes by the path where each is mounted. */

@@ -5,6 +5,7 @@ import type { ChildProcess } from "./child-process.ts";
 import { shellOf, type Shell } from "./command.ts";
 import { Connection } from "./connection.ts";
 import { SandboxDeno } from "./deno.ts";
+import { dial, type DialTarget, type SandboxConnection } from "./dial.ts";
 import type { Duration } from "./durations.ts";
 import { SandboxEnvironment } from "./environment.ts";
 import { NotImplementedError, type ConnectionError } from "./errors.ts";
@@ -31,6 +32,7 @@ import type { SandboxPath } from "./path.ts";
 import { Rpc } from "./rpc.ts";
 import { SandboxSecrets } from "./secrets.ts";
 import { spawn, type SpawnOptions } from "./spawn.ts";
+import type { SshAccess } from "./ssh.ts";
 import { debugLine } from "./standard-streams.ts";
 import type { TransferOptions, TransferResult } from "./transfer/transfer.ts";
 
@@ -62,6 +64,7 @@ export class Sandbox implements AsyncDisposable {
   readonly #rpc: Rpc;
   readonly #api: Api;
   #url: string | undefined;
+  #ssh: SshAccess | undefined;
 
   private constructor(id: SandboxId, server: Server, line: Line, rpc: Rpc) {
     this.id = id;
@@ -89,9 +92,9 @@ export class Sandbox implements AsyncDisposable {
     const sandbox = await Sandbox.#open(paths.create, createHeaders(options, Date.now()), options, {
       isLasting: lifetime !== "session",
     });
-    if (port === undefined) return sandbox;
     try {
-      sandbox.#url = await sandbox.exposeHttp({ port });
+      if (port !== undefined) sandbox.#url = await sandbox.exposeHttp({ port });
+      if (options.ssh === true) sandbox.#ssh = await sandbox.exposeSsh();
       return sandbox;
     } catch (error) {
       await sandbox.kill(); // it is not what was asked for
@@ -144,6 +147,15 @@ export class Sandbox implements AsyncDisposable {
     return fetchFrom(this.#rpc, url, options);
   }
 
+  /**
+   * Connects to a server inside the sandbox, whether anything else reaches it or not.
+   *
+   * @throws {OperationError} `ECONNREFUSED` when nothing listens there, and so on.
+   */
+  async dial(target: DialTarget): Promise<SandboxConnection> {
+    return dial(this.#rpc, target);
+  }
+
   /** The same as `fs.upload`. */
   async upload(
     localPath: string | URL,
@@ -190,11 +202,22 @@ export class Sandbox implements AsyncDisposable {
     return this.#url;
   }
 
-  /** @throws {NotImplementedError} always, as the one below: they are not there yet. */
-  async exposeSsh(): Promise<never> {
-    throw new NotImplementedError("Exposing SSH");
+  /**
+   * Gives a way in by SSH, as long as the sandbox runs. **Whoever knows the username may enter.** Each call
+   * gives another.
+   *
+   * @throws {ApiError} `SSH_OFF`
+   */
+  async exposeSsh(): Promise<SshAccess> {
+    return this.#api.exposeSsh(this.id);
   }
 
+  /** The way in that the option `ssh` has asked for. */
+  get ssh(): SshAccess | undefined {
+    return this.#ssh;
+  }
+
+  /** @throws {NotImplementedError} always: it is not there yet. */
   async exposeVscode(_path?: string, _options?: object): Promise<never> {
     throw new NotImplementedError("Exposing VS Code");
   }

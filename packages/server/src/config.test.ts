@@ -17,6 +17,7 @@ suite("the configuration", () => {
         ...{ host: "127.0.0.1", port: 8443, baseDomain: "skerry.localhost" },
         ...{ publicPort: null, certificateFiles: null, acme: null },
       },
+      ssh: { host: "127.0.0.1", port: 2_222, publicHost: null },
       ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
       ...{ nameServers: [], trust: [], exceptions: [] },
@@ -68,6 +69,10 @@ suite("the configuration", () => {
       assert.throws(() => read(wrong), ConfigError);
     }
     assert.equal(read(["--https", "off"])?.https, null);
+    assert.equal(read(["--ssh", "off"])?.ssh, null);
+    assert.deepEqual(read(["--ssh", "0.0.0.0:22", "--public-ssh-host", "boxes.example"])?.ssh, {
+      ...{ host: "0.0.0.0", port: 22, publicHost: "boxes.example" },
+    });
     assert.throws(() => read(["--tls-cert", "/c"]), ConfigError);
     assert.throws(() => read(["--base-domain", "no name"]), ConfigError);
   });

@@ -11,6 +11,8 @@ export interface ServeConfig {
   /** `SKERRY_HOME`, absolute. */
   readonly home: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where the SSH gateway listens, and the name that clients are told; null: nowhere. */
+  readonly ssh: SshConfig | null;
   /** Where exposed servers are reached; null: nowhere. */
   readonly https: HttpsConfig | null;
   /** The first is the default. */
@@ -32,6 +34,14 @@ export interface ServeConfig {
   readonly trust: readonly string[];
   /** Sandboxes with a duration go on when the server stops, for the next one to take up. */
   readonly keepSandboxes: boolean;
+}
+
+/** How sandboxes are entered. */
+export interface SshConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Null: the address that it listens on. */
+  readonly publicHost: string | null;
 }
 
 /** How exposed servers are reached. */
@@ -76,6 +86,8 @@ export const usage = `usage: skerry serve [options]
   --acme-dns PROGRAM     sets DNS records for that: PROGRAM add|remove NAME VALUE; ends when all can see it
                          (SKERRY_ACME_DNS)
   --acme-directory URL   who certifies (SKERRY_ACME_DIRECTORY, Let's Encrypt)
+  --ssh HOST:PORT        the SSH gateway; port 0 takes a free one, "off": none (SKERRY_SSH, 127.0.0.1:2222)
+  --public-ssh-host NAME the host that SSH clients are told, where it is another (SKERRY_PUBLIC_SSH_HOST)
   --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
   --pool N               machines that wait ready (SKERRY_POOL, 4)
   --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
@@ -151,6 +163,8 @@ const Options = z.object({
   home: z.string().min(1, "use a directory"),
   listen: Address,
   https: z.union([z.literal("off").transform(() => null), Address]),
+  ssh: z.union([z.literal("off").transform(() => null), Address]),
+  "public-ssh-host": z.string().min(1, "use a name").nullable(),
   "base-domain": BaseDomain,
   "public-https-port": Port.nullable(),
   "tls-cert": File,
@@ -183,6 +197,8 @@ export function readConfig(
     home: defaultHome(isRoot),
     listen: "127.0.0.1:8420",
     https: "127.0.0.1:8443",
+    ssh: "127.0.0.1:2222",
+    "public-ssh-host": null,
     "base-domain": "skerry.localhost",
     "public-https-port": null,
     "tls-cert": null,
@@ -215,6 +231,7 @@ export function readConfig(
     home: resolve(data.home),
     listen: Object.freeze(data.listen),
     https: readHttps(data),
+    ssh: data.ssh && Object.freeze({ ...data.ssh, publicHost: data["public-ssh-host"] }),
     regions: Object.freeze(data.region) as readonly [string, ...string[]],
     poolSize: data.pool,
     sandboxesMax: data["max-sandboxes"],
@@ -277,6 +294,7 @@ function readFlags(args: readonly string[]) {
         ...{ home: { type: "string" }, listen: { type: "string" }, region: { type: "string" } },
         ...{ https: { type: "string" }, "base-domain": { type: "string" } },
         ...{ "public-https-port": { type: "string" }, "tls-cert": { type: "string" } },
+        ...{ ssh: { type: "string" }, "public-ssh-host": { type: "string" } },
         ...{ "tls-key": { type: "string" }, acme: { type: "string" } },
         ...{ "acme-dns": { type: "string" }, "acme-directory": { type: "string" } },
         ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },

@@ -36,6 +36,11 @@ export function ingressDirectoryOf(home: Home): string {
   return join(home.path, "ingress");
 }
 
+/** The file of the key that the SSH gateway proves itself by. */
+export function sshHostKeyOf(home: Home): string {
+  return join(home.path, "ssh", "host-key");
+}
+
 /** Tells clients on this host where the server is; disposing of the answer takes it back. */
 export async function publishEndpoint(home: Home, endpoint: Endpoint): Promise<AsyncDisposable> {
   const path = endpointOf(home.path);

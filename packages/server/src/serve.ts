@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 
-import { openControl, openSqliteStore, type IngressOptions } from "@skerry/control";
+import { openControl, openSqliteStore, type Control, type IngressOptions } from "@skerry/control";
+import { openGateway, type Gateway } from "@skerry/gateway";
 import type { HostStatus, IngressEndpoint, SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
 
@@ -13,6 +14,7 @@ import {
   openHome,
   publishEndpoint,
   vaultKey,
+  sshHostKeyOf,
   type Home,
 } from "./home.ts";
 import { openLog } from "./log.ts";
@@ -74,7 +76,10 @@ export async function serve(
   const token = await defaultToken(home, control.tokens);
   const { version } = manifest;
   const startedAt = new Date().toISOString();
-  const endpoint = { url, ingress: exposed, pid: process.pid, startedAt, version, token };
+  const gateway = await startGateway(config, { home, control, url, token, log });
+  if (gateway !== null) stack.use(gateway);
+  const ssh = gateway?.endpoint ?? null;
+  const endpoint = { url, ingress: exposed, ssh, pid: process.pid, startedAt, version, token };
   stack.use(await publishEndpoint(home, endpoint));
   signal.throwIfAborted();
   log.info(
@@ -96,6 +101,37 @@ export async function serve(
 function controlOptions(config: ServeConfig) {
   const { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins } = config;
   return { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins, version: manifest.version };
+}
+
+/** Lets SSH in: the gateway asks control whom it may let in, and tells it who came. */
+async function startGateway(
+  { ssh }: ServeConfig,
+  {
+    home,
+    control,
+    url,
+    token,
+    log,
+  }: {
+    readonly home: Home;
+    readonly control: Control;
+    readonly url: string;
+    readonly token: string;
+    readonly log: Logger;
+  },
+): Promise<Gateway | null> {
+  if (ssh === null) return null;
+  const gateway = await openGateway({
+    ...{ host: ssh.host, port: ssh.port, publicHost: ssh.publicHost ?? undefined },
+    ...{ hostKeyFile: sshHostKeyOf(home), endpoint: url, token, log },
+    onEvent: (id, kind, detail) => {
+      const sandbox = control.sandboxes.live().find((each) => each.id === id);
+      sandbox?.record(kind, detail);
+    },
+  });
+  control.ssh.endpoint = gateway.endpoint;
+  control.ssh.onRevoked = (key) => gateway.revoke(key);
+  return gateway;
 }
 
 function ingressOptions({ https }: ServeConfig, home: Home): IngressOptions | null {

@@ -1,5 +1,4 @@
 import {
-  NotImplementedError,
   Sandbox,
   type Lifetime,
   type MemorySize,
@@ -13,6 +12,7 @@ import { CommandFailure, UsageError } from "../failure.ts";
 import { portOf } from "../port.ts";
 import { runCommand } from "../run-command.ts";
 import { serverOptions } from "../server-options.ts";
+import { runSsh } from "../ssh-client.ts";
 import type { Verb } from "../verb.ts";
 
 const machineOptions = {
@@ -39,7 +39,7 @@ const machineOptions = {
     value: "NAME:PATH",
     about: "a volume, and where it is to be (later)",
   },
-  ssh: { type: "boolean", about: "open a shell over SSH (later)" },
+  ssh: { type: "boolean", about: "open a shell in it by SSH; a session sandbox ends with it" },
   "expose-http": {
     type: "string",
     multiple: true,
@@ -84,6 +84,7 @@ export const create: Verb = {
       if (!isSession) context.output.note(sandbox.id);
       return await commandIn(sandbox, args, context);
     }
+    if (args.has("ssh")) return await runSsh(await sandbox.exposeSsh(), []);
     if (args.has("json")) context.output.json({ id: sandbox.id });
     else context.output.line(sandbox.id);
     return isSession ? await hold(sandbox, context) : 0;
@@ -109,7 +110,6 @@ async function createSandbox(
   context: Context,
   lifetime: string | undefined,
 ): Promise<Sandbox> {
-  if (args.has("ssh")) throw new NotImplementedError("Opening a shell over SSH");
   const ports = args.texts("expose-http").map(portOf);
   const memory = args.text("memory");
   const options: SandboxOptions = {

@@ -2,7 +2,6 @@ import { NotImplementedError } from "@skerry/sdk";
 
 /** Verbs of `deno sandbox` that Skerry will have, and what each is about. */
 const laterVerbs: Readonly<Record<string, string>> = {
-  ssh: "Opening a shell over SSH",
   deploy: "Deploying an app",
   volumes: "Managing volumes",
   snapshots: "Managing snapshots",

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { Ingress } from "../ingress/ingress.ts";
 import type { Sandboxes } from "../sandboxes/sandboxes.ts";
+import type { SshAccess } from "../ssh/ssh-access.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 
 /** What requests are answered from. */
@@ -13,6 +14,7 @@ export interface ApiContext {
   readonly tokens: Tokens;
   /** Null when this server exposes nothing. */
   readonly ingress: Ingress | null;
+  readonly ssh: SshAccess;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;

@@ -12,6 +12,14 @@ import {
   replaceNetwork,
 } from "./sandbox-routes.ts";
 import { listSecrets, putSecret, removeSecret } from "./secret-routes.ts";
+import {
+  addSshKey,
+  authorizeSsh,
+  describeWithSsh,
+  exposeSsh,
+  listSshKeys,
+  removeSshKey,
+} from "./ssh-routes.ts";
 
 /** Answers one request. `id` is the sandbox that the path names, `name` the part of it, if it names any. */
 type Route = (request: Request, context: ApiContext, id: string, name: string) => Promise<Response>;
@@ -37,7 +45,13 @@ const routes: readonly Entry[] = [
     entry("DELETE", path, killSandbox),
   ]),
   ...[paths.exposeHttp, paths.exposeHttpPlural].map((path) => entry("POST", path, exposeHttp)),
+  ...[paths.exposeSsh, paths.exposeSshPlural].map((path) => entry("POST", path, exposeSsh)),
   entry("POST", paths.signUrl, signUrl),
+  entry("POST", paths.authorizeSsh, authorizeSsh),
+  entry("GET", "/users/me/ssh-keys", listSshKeys),
+  entry("POST", "/users/me/ssh-keys", addSshKey),
+  entry("DELETE", "/users/me/ssh-keys/{id}", removeSshKey),
+  entry("GET", "/api/v1/sandboxes/{id}", describeWithSsh),
   entry("GET", "/api/v1/status", readStatus),
   entry("GET", "/api/v1/sandboxes/{id}/events", listEvents),
   entry("GET", "/api/v1/sandboxes/{id}/network", readNetwork),
@@ -51,7 +65,7 @@ const routes: readonly Entry[] = [
 const later: readonly RegExp[] = [
   /^\/api\/v2\/(?:apps|layers|volumes|snapshots|revisions|timelines)(?:\/|$)/,
   /^\/api\/v2\/sandboxes\/[^/]+\/deploy$/,
-  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/expose\/(?:ssh|vscode)$/,
+  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/expose\/vscode$/,
 ];
 
 const sockets: readonly RegExp[] = [

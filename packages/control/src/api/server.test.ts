@@ -38,7 +38,8 @@ suite("the HTTP API", () => {
     ["GET", `/api/v1/sandboxes/${unknownId}/events`, 404, "SANDBOX_NOT_FOUND"],
     ["GET", "/api/v2/apps/x", 501, "NOT_IMPLEMENTED"],
     ["GET", "/api/v2/volumes", 501, "NOT_IMPLEMENTED"],
-    ["POST", `/api/v3/sandbox/${unknownId}/expose/ssh`, 501, "NOT_IMPLEMENTED"],
+    ["POST", `/api/v3/sandbox/${unknownId}/expose/ssh`, 404, "SANDBOX_NOT_FOUND"],
+    ["POST", `/api/v3/sandbox/${unknownId}/expose/vscode`, 501, "NOT_IMPLEMENTED"],
     ["POST", `/api/v2/sandboxes/${unknownId}/deploy`, 501, "NOT_IMPLEMENTED"],
   ] as const) {
     test(`answers ${method} ${path} with ${code}`, async () => {

@@ -55,4 +55,24 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX exposures_by_sandbox ON exposures (sandbox_id);
   `,
+  `
+  CREATE TABLE ssh_grants (
+    hash BLOB PRIMARY KEY,
+    sandbox_id TEXT NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ssh_grants_by_sandbox ON ssh_grants (sandbox_id);
+  CREATE TRIGGER ssh_grants_end AFTER UPDATE OF status ON sandboxes WHEN new.status = 'stopped'
+  BEGIN DELETE FROM ssh_grants WHERE sandbox_id = new.id; END;
+  CREATE TABLE ssh_keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL UNIQUE,
+    comment TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -10,6 +10,8 @@ import type {
   SandboxEvent,
   SandboxRow,
   SecretRow,
+  SshGrantRow,
+  SshKeyRow,
   TokenRow,
 } from "./store.ts";
 
@@ -49,6 +51,29 @@ export function readSecret(row: Row): SecretRow {
     sandboxId: SandboxId.parse(row["sandbox_id"]),
     name: text(row, "name"),
     sealed: bytes(row, "sealed"),
+  };
+}
+
+/** A row of `ssh_grants`. */
+export function readSshGrant(row: Row): SshGrantRow {
+  return {
+    hash: bytes(row, "hash"),
+    sandboxId: SandboxId.parse(row["sandbox_id"]),
+    key: text(row, "key"),
+    createdAtMs: Number(row["created_at_ms"]),
+  };
+}
+
+/** A row of `ssh_keys`. */
+export function readSshKey(row: Row): SshKeyRow {
+  return {
+    id: text(row, "id"),
+    name: text(row, "name"),
+    type: text(row, "type"),
+    data: text(row, "data"),
+    comment: text(row, "comment"),
+    createdAtMs: Number(row["created_at_ms"]),
+    updatedAtMs: Number(row["updated_at_ms"]),
   };
 }
 

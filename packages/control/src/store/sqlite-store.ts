@@ -4,6 +4,7 @@ import { limits } from "@skerry/protocol";
 
 import { inTransaction, openDatabase } from "./database.ts";
 import { readEvent, readExposure, readSandbox, readSecret, readToken } from "./rows.ts";
+import { sshStore } from "./ssh-store.ts";
 import type {
   EventStore,
   ExposureStore,
@@ -20,6 +21,7 @@ export function openSqliteStore(path: string): Store {
     tokens: tokenStore(database),
     sandboxes: sandboxStore(database),
     secrets: secretStore(database),
+    ssh: sshStore(database),
     events: eventStore(database),
     exposures: exposureStore(database),
     async [Symbol.asyncDispose]() {

@@ -9,6 +9,7 @@ export interface Store extends AsyncDisposable {
   readonly tokens: TokenStore;
   readonly sandboxes: SandboxStore;
   readonly secrets: SecretStore;
+  readonly ssh: SshStore;
   readonly events: EventStore;
   readonly exposures: ExposureStore;
 }
@@ -97,6 +98,43 @@ export interface SecretStore {
   remove(sandboxId: SandboxId, name: string): Promise<void>;
 }
 
+/** A way into one sandbox that runs. */
+export interface SshGrantRow {
+  /** SHA-256 of the username. */
+  readonly hash: Uint8Array;
+  readonly sandboxId: SandboxId;
+  /** The blob of the key that enters as well, base64. */
+  readonly key: string;
+  readonly createdAtMs: number;
+}
+
+/** A key of the user. */
+export interface SshKeyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  /** The blob, base64. */
+  readonly data: string;
+  readonly comment: string;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+/** Who may enter over SSH. Grants end with their sandbox. */
+export interface SshStore {
+  /** Answers whether it was taken: not when the sandbox has `max` already, or does not run. */
+  insertGrant(grant: SshGrantRow, max: number): Promise<boolean>;
+  findGrant(hash: Uint8Array): Promise<SshGrantRow | null>;
+  hasGrant(sandboxId: SandboxId, key: string): Promise<boolean>;
+  /** Answers whether it was taken: not when it is there, or there are `max`. */
+  insertKey(key: SshKeyRow, max: number): Promise<boolean>;
+  /** Oldest first. */
+  listKeys(): Promise<readonly SshKeyRow[]>;
+  findKey(data: string): Promise<SshKeyRow | null>;
+  /** Answers with what is gone. */
+  removeKey(id: string): Promise<SshKeyRow | null>;
+}
+
 /** What can happen to a sandbox. */
 export type EventKind =
   | "created"
@@ -108,6 +146,9 @@ export type EventKind =
   | "network-changed"
   | "network-refused"
   | "secret-changed"
+  | "ssh-exposed"
+  | "ssh-opened"
+  | "ssh-closed"
   | "secret-removed"
   | "secret-refused"
   | "http-exposed"

@@ -110,6 +110,43 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.equal((await store.secrets.list(other.id)).length, 1);
     });
 
+    test("keeps ways in by SSH until their sandbox stops, and so many of them", async () => {
+      await using store = await open();
+      const row = aSandbox();
+      await store.sandboxes.insert(row);
+      const grant = (key: string) => ({
+        ...{ hash: randomBytes(32), sandboxId: row.id, key, createdAtMs: 1 },
+      });
+      const [one, two] = [grant("one"), grant("two")];
+      assert.equal(await store.ssh.insertGrant(one, 1), true);
+      assert.equal(await store.ssh.insertGrant(two, 1), false);
+      assert.equal((await store.ssh.findGrant(one.hash))?.sandboxId, row.id);
+      assert.equal(await store.ssh.findGrant(two.hash), null);
+      assert.equal(await store.ssh.hasGrant(row.id, "one"), true);
+      assert.equal(await store.ssh.hasGrant(row.id, "two"), false);
+      await store.sandboxes.setStopped(row.id, 1, "killed");
+      assert.equal(await store.ssh.findGrant(one.hash), null);
+      assert.equal(await store.ssh.insertGrant(two, 9), false);
+    });
+
+    test("keeps each key of the user once, until it is taken away", async () => {
+      await using store = await open();
+      const key = (id: string, data: string, createdAtMs: number) => ({
+        ...{ id, name: id, type: "ssh-ed25519", data, comment: "", createdAtMs },
+        updatedAtMs: createdAtMs,
+      });
+      const [late, early] = [key("a", "A", 2), key("b", "B", 1)];
+      assert.equal(await store.ssh.insertKey(late, 2), true);
+      assert.equal(await store.ssh.insertKey({ ...late, id: "again" }, 9), false);
+      assert.equal(await store.ssh.insertKey(early, 2), true);
+      assert.equal(await store.ssh.insertKey(key("c", "C", 3), 2), false);
+      assert.deepEqual(await store.ssh.listKeys(), [early, late]);
+      assert.deepEqual(await store.ssh.findKey("A"), late);
+      assert.deepEqual(await store.ssh.removeKey("a"), late);
+      assert.equal(await store.ssh.removeKey("a"), null);
+      assert.equal(await store.ssh.findKey("A"), null);
+    });
+
     test("takes a sandbox with all its secrets or not at all", async () => {
       await using store = await open();
       const row = aSandbox();

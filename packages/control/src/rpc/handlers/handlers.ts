@@ -2,6 +2,7 @@ import type { SandboxMethodName } from "@skerry/protocol";
 
 import { denoReplHandlers } from "./deno-repl.ts";
 import { denoRunHandlers } from "./deno-run.ts";
+import { dialHandlers } from "./dial.ts";
 import { environmentHandlers } from "./environment.ts";
 import { exposeHandlers } from "./expose.ts";
 import { fetchHandlers } from "./fetch.ts";
@@ -22,6 +23,7 @@ export const handlers: Handlers<SandboxMethodName> = {
   ...denoRunHandlers,
   ...denoReplHandlers,
   ...fetchHandlers,
+  ...dialHandlers,
   ...exposeHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {

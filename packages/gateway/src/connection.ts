@@ -1,0 +1,125 @@
+import { limits } from "@skerry/protocol";
+import type { Sandbox } from "@skerry/sdk";
+import type { Logger } from "pino";
+import type { Connection as SshConnection } from "ssh2";
+
+import { Authentication, type Authorize, type Entrant } from "./authentication.ts";
+import { joinConnection } from "./bridge.ts";
+import { SandboxSession, type Program } from "./session.ts";
+
+/** Something that a sandbox's event log is told. */
+export type OnEvent = (
+  sandboxId: string,
+  kind: "ssh-opened" | "ssh-closed",
+  detail: Readonly<Record<string, unknown>>,
+) => void;
+
+/** What every connection works with. */
+export interface ConnectionContext {
+  readonly authorize: Authorize;
+  /** Connects to a sandbox. */
+  readonly open: (sandboxId: string) => Promise<Sandbox>;
+  readonly onEvent: OnEvent;
+  readonly log: Logger;
+}
+
+/** One client of the gateway, from its first byte to its last. */
+export class Connection {
+  /** Null before it has logged in. */
+  entrant: Entrant | null = null;
+  readonly #ssh: SshConnection;
+  readonly #context: ConnectionContext;
+  readonly #startedAt = performance.now();
+  #channels = 0;
+
+  constructor(ssh: SshConnection, address: string, context: ConnectionContext) {
+    this.#ssh = ssh;
+    this.#context = context;
+    const authentication = new Authentication(context.authorize);
+    const late = setTimeout(() => ssh.end(), limits.sshLoginMs);
+    ssh.on("authentication", (attempt) => void authentication.attempt(attempt));
+    ssh.on("error", (error) => context.log.debug({ err: error }, "ssh connection failed"));
+    ssh.once("close", () => clearTimeout(late));
+    ssh.once("ready", () => {
+      clearTimeout(late);
+      if (authentication.entrant === null) ssh.end();
+      else this.#serve(authentication.entrant, address);
+    });
+  }
+
+  end(): void {
+    this.#ssh.end();
+  }
+
+  #serve(entrant: Entrant, address: string): void {
+    this.entrant = entrant;
+    const { onEvent, open, log } = this.#context;
+    const { sandboxId, how } = entrant;
+    const sandbox = open(sandboxId);
+    sandbox.then(
+      ({ closed }) => void closed.then(() => this.end()),
+      (error: unknown) => {
+        log.debug({ err: error, sandboxId }, "sandbox not reached");
+        this.end();
+      },
+    );
+    onEvent(sandboxId, "ssh-opened", { how, address });
+    this.#ssh.once("close", () => {
+      const seconds = Math.round((performance.now() - this.#startedAt) / 1_000);
+      onEvent(sandboxId, "ssh-closed", { how, address, seconds });
+      sandbox.then(
+        (opened) => void opened.close(),
+        () => {},
+      );
+    });
+    this.#serveChannels(sandbox, sandboxId);
+  }
+
+  #serveChannels(sandbox: Promise<Sandbox>, sandboxId: string): void {
+    const onProgram = ({ kind, command }: Program): void => {
+      this.#context.log.debug({ sandboxId, kind, command }, "ssh session");
+    };
+    this.#ssh.on("session", (accept, reject) => {
+      if (!this.#takeChannel()) return reject();
+      const session = accept();
+      session.once("close", () => this.#giveChannel());
+      return void new SandboxSession(session, sandbox, onProgram);
+    });
+    this.#ssh.on("tcpip", (accept, reject, { destIP: host, destPort: port }) => {
+      void this.#forward(sandbox, { host, port }, accept, reject);
+    });
+    this.#ssh.on("openssh.streamlocal", (accept, reject, { socketPath: path }) => {
+      void this.#forward(sandbox, { path }, accept, reject);
+    });
+    // Listening inside the sandbox for the client is not there yet.
+    this.#ssh.on("request", (_accept, reject) => reject?.());
+  }
+
+  /** Never rejects. */
+  async #forward(
+    sandbox: Promise<Sandbox>,
+    target: { readonly host: string; readonly port: number } | { readonly path: string },
+    accept: () => Parameters<typeof joinConnection>[0],
+    reject: () => void,
+  ): Promise<void> {
+    if (!this.#takeChannel()) return reject();
+    try {
+      const made = await (await sandbox).dial(target);
+      await joinConnection(accept(), made);
+    } catch {
+      reject(); // nobody listens there
+    } finally {
+      this.#giveChannel();
+    }
+  }
+
+  #takeChannel(): boolean {
+    if (this.#channels >= limits.sshChannelsMax) return false;
+    this.#channels += 1;
+    return true;
+  }
+
+  #giveChannel(): void {
+    this.#channels -= 1;
+  }
+}

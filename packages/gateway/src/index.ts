@@ -1,0 +1,1 @@
+export { openGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
