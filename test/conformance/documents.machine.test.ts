@@ -80,7 +80,7 @@ const runners: Readonly<Record<string, (code: string) => Promise<string>>> = {
 };
 
 suite("what the pages show", { timeout: 300_000 }, () => {
-  const guides = ["first-steps", "command-line", "network", "expose"].map(
+  const guides = ["first-steps", "command-line", "network", "secrets", "expose", "ssh"].map(
     (name) => `docs/guide/${name}.md`,
   );
   for (const page of ["README.md", ...guides]) {
