@@ -9,10 +9,22 @@ import { ingress } from "./ingress.ts";
 import { network } from "./network.ts";
 import { report } from "./report.ts";
 import { setup } from "./setup.ts";
+import { ssh } from "./ssh.ts";
 import { throughput } from "./throughput.ts";
 import { transfer } from "./transfer.ts";
 
-const benchmarks = { create, command, deno, idle, throughput, transfer, network, ingress, setup };
+const benchmarks = {
+  create,
+  command,
+  deno,
+  idle,
+  throughput,
+  transfer,
+  network,
+  ingress,
+  ssh,
+  setup,
+};
 
 /** `npm run bench -- NAME`: one benchmark, or `all`. */
 await main(async () => {

@@ -17,19 +17,22 @@ export type Authorize = (username: string, key: string | null) => Promise<string
  * offered; and whoever may not enter learns nothing, not even whether a sandbox exists.
  */
 export class Authentication {
-  readonly #authorize: Authorize;
-  #tries = 0;
   entrant: Entrant | null = null;
+  readonly #authorize: Authorize;
+  readonly #giveUp: () => void;
+  #tries = 0;
 
-  constructor(authorize: Authorize) {
+  /** @param giveUp Ends the connection of who has tried too often. */
+  constructor(authorize: Authorize, giveUp: () => void) {
     this.#authorize = authorize;
+    this.#giveUp = giveUp;
   }
 
   /** Never rejects. */
   async attempt(context: AuthContext): Promise<void> {
     this.#tries += 1;
     if (this.#tries > limits.sshLoginTriesMax || context.username.length > limits.sshUsernameMax) {
-      return context.reject([], false);
+      return this.#giveUp();
     }
     try {
       if (context.method === "none") return await this.#byUsername(context);

@@ -35,7 +35,7 @@ export class Connection {
   constructor(ssh: SshConnection, address: string, context: ConnectionContext) {
     this.#ssh = ssh;
     this.#context = context;
-    const authentication = new Authentication(context.authorize);
+    const authentication = new Authentication(context.authorize, () => this.end());
     const late = setTimeout(() => ssh.end(), limits.sshLoginMs);
     ssh.on("authentication", (attempt) => void authentication.attempt(attempt));
     ssh.on("error", (error) => context.log.debug({ err: error }, "ssh connection failed"));
