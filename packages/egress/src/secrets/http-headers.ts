@@ -5,6 +5,11 @@ const hopByHop: ReadonlySet<string> = new Set([
   "alt-svc",
 ]);
 
+/** What `connection` may name and still belongs to the message: where it ends, and whose it is. */
+const ofTheMessage: ReadonlySet<string> = new Set([
+  ...["content-length", "transfer-encoding", "host", "upgrade"],
+]);
+
 /**
  * Names and values in turn, without those that go no further than this connection.
  *
@@ -23,7 +28,7 @@ export function endToEnd(
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? "";
     const lower = name.toLowerCase();
-    const goesOn = !hopByHop.has(lower) && (!named.has(lower) || lower === "upgrade");
+    const goesOn = !hopByHop.has(lower) && (!named.has(lower) || ofTheMessage.has(lower));
     if (goesOn && !isOut(lower)) kept.push(name, headers[index + 1] ?? "");
   }
   return kept;

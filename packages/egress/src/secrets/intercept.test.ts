@@ -105,6 +105,20 @@ suite("a request that goes over to the server", () => {
     assert.deepEqual(message.headers["set-cookie"], ["a=1", "b=2"]);
   });
 
+  test("ends where it says, even when it calls that a matter of the connection", async () => {
+    const seen: string[] = [];
+    await using place = await intercepted(secrets, async (message, response) => {
+      seen.push(`${message.method} ${message.url} ${(await buffer(message)).toString()}`);
+      response.end();
+    });
+    const socket = await place.open();
+    const inner = "GET /inner HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    const head = `GET / HTTP/1.1\r\nHost: api.example\r\nConnection: content-length, host\r\n`;
+    socket.write(`${head}Content-Length: ${inner.length}\r\n\r\n${inner}`);
+    await once(socket, "data");
+    assert.deepEqual(seen, [`GET / ${inner}`]);
+  });
+
   test("is one of many over the same connection, and over another when the server ends it", async () => {
     await using place = await intercepted(secrets, async (message, response) => {
       await buffer(message);
