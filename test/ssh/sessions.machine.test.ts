@@ -319,6 +319,23 @@ suite("who may enter", { timeout: 200_000 }, () => {
     assert.equal((await api("DELETE", `/users/me/ssh-keys/${id}`)).status, 404);
   });
 
+  test("skerry ssh enters with nothing set up, and skerry ssh-keys uploads", async () => {
+    const cli = async (...args: readonly string[]): Promise<Ran> =>
+      await program(process.execPath, [
+        ...["packages/cli/src/main.ts", "--endpoint", server.url, "--token", server.token, ...args],
+      ]);
+    const ran = await cli("ssh", sandbox.id, "echo $0; exit 5");
+    assert.deepEqual([ran.code, ran.stdout.toString()], [5, "bash\n"], ran.stderr);
+    const identity = join(directory, "desktop");
+    await program("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "desk", "-f", identity]);
+    const added = await cli("ssh-keys", "add", `${identity}.pub`);
+    assert.match(added.stdout.toString(), /^key_[0-9a-z]{20}\n$/);
+    assert.match((await cli("ssh-keys")).stdout.toString(), /desk +ssh-ed25519 +SHA256:/);
+    assert.equal((await enter(as(sandbox.id, identity))).code, 0);
+    assert.equal((await cli("ssh-keys", "delete", added.stdout.toString().trim())).code, 0);
+    assert.equal((await enter(as(sandbox.id, identity))).code, 255);
+  });
+
   test("the private key of exposeSsh enters by the sandbox's id as well", async () => {
     const identity = join(directory, "returned");
     writeFileSync(identity, access.privateKey, { mode: 0o600 });

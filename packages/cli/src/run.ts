@@ -14,6 +14,7 @@ import { kill } from "./commands/kill.ts";
 import { refuseLaterVerb } from "./commands/later.ts";
 import { list } from "./commands/list.ts";
 import { logs } from "./commands/logs.ts";
+import { sshKeys } from "./commands/ssh-keys.ts";
 import { ssh } from "./commands/ssh.ts";
 import type { Context } from "./context.ts";
 import { report, UsageError } from "./failure.ts";
@@ -22,7 +23,7 @@ import type { HandedVerb, Verb } from "./verb.ts";
 
 const verbs: readonly (Verb | HandedVerb)[] = [
   ...[serve, env, doctor],
-  ...[create, runVerb, list, exec, copy, expose, ssh, logs, extend, kill],
+  ...[create, runVerb, list, exec, copy, expose, ssh, sshKeys, logs, extend, kill],
   ...[images, completionOf(() => verbs)],
 ];
 

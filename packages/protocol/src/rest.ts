@@ -19,6 +19,7 @@ export const paths = {
   exposeHttpPlural: "/api/v3/sandboxes/{id}/expose/http",
   exposeSsh: "/api/v3/sandbox/{id}/expose/ssh",
   exposeSshPlural: "/api/v3/sandboxes/{id}/expose/ssh",
+  sshKeys: "/users/me/ssh-keys",
   /** Ours: what the SSH gateway asks. */
   authorizeSsh: "/api/v1/ssh/authorize",
   /** Ours: signs another address of a private name. */

@@ -10,6 +10,7 @@ import {
   SecretList,
   SecretSummary,
   SignAnswer,
+  SshKey,
   type ExposeRequest,
   type SandboxId,
   type SignRequest,
@@ -91,6 +92,20 @@ export class Api {
   async sign(id: SandboxId, body: SignRequest): Promise<string> {
     const answer = await this.request("POST", paths.signUrl.replace("{id}", id), { body });
     return understood(() => SignAnswer.parse(answer)).url;
+  }
+
+  async sshKeys(): Promise<SshKey[]> {
+    const answer = await this.request("GET", paths.sshKeys);
+    return understood(() => SshKey.array().parse(answer));
+  }
+
+  async addSshKey(body: { readonly name: string; readonly public_key: string }): Promise<SshKey> {
+    const answer = await this.request("POST", paths.sshKeys, { body });
+    return understood(() => SshKey.parse(answer));
+  }
+
+  async removeSshKey(id: string): Promise<void> {
+    await this.request("DELETE", `${paths.sshKeys}/${encodeURIComponent(id)}`);
   }
 
   async exposeSsh(id: SandboxId): Promise<SshAccess> {

@@ -10,6 +10,7 @@ import {
 } from "./options.ts";
 import { Sandbox } from "./sandbox.ts";
 import { serverStatus, type ServerStatus } from "./server-status.ts";
+import { SshKeys } from "./ssh-keys.ts";
 
 /** One sandbox in a list. */
 export interface SandboxMetadata {
@@ -95,12 +96,14 @@ export class Sandboxes {
 /** A server, for those who do more than create one sandbox. */
 export class Client {
   readonly sandboxes: Sandboxes;
+  readonly sshKeys: SshKeys;
   readonly #api: Api;
 
   /** @throws {MissingTokenError} @throws {MissingEndpointError} @throws {InvalidOptionError} */
   constructor(options: ServerOptions = {}) {
     const { endpoint, token } = serverOf(options);
     this.#api = new Api({ endpoint, token });
+    this.sshKeys = new SshKeys(this.#api);
     this.sandboxes = new Sandboxes({ endpoint: endpoint.href, token }, this.#api);
   }
 

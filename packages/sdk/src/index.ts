@@ -86,3 +86,4 @@ export {
 export { Endpoint } from "@skerry/protocol";
 export type { DialTarget, SandboxConnection } from "./dial.ts";
 export type { SshAccess } from "./ssh.ts";
+export { SshKeys, type SshKey } from "./ssh-keys.ts";

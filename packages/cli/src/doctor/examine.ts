@@ -5,7 +5,7 @@ import type { Finding } from "./finding.ts";
 import { defaultBaseDomain, namesFinding } from "./names.ts";
 import * as probe from "./probe.ts";
 import { cgroupFinding, diskFinding, memoryFinding } from "./resources.ts";
-import { defaultPorts, portFinding, serverFinding } from "./server.ts";
+import { defaultPorts, portFinding, serverFinding, sshFinding } from "./server.ts";
 import { toolFinding, tools } from "./tools.ts";
 
 /** Looks at everything that a server on this machine needs. */
@@ -17,6 +17,7 @@ export async function examine(config: Config): Promise<Finding[]> {
   const { available, total } = await probe.memory();
   const ingress = server.kind === "running" ? server.endpoint.ingress : undefined;
   const { baseDomain = defaultBaseDomain } = ingress ?? {};
+  const ssh = server.kind === "running" ? server.endpoint.ssh : undefined;
   const url = server.kind === "running" ? server.endpoint.url : undefined;
   return [
     serverFinding(server, answer),
@@ -31,6 +32,12 @@ export async function examine(config: Config): Promise<Finding[]> {
       await probe.isPortFree(defaultPorts.https.port),
       ingress?.url ?? url,
     ),
+    portFinding(
+      defaultPorts.ssh,
+      await probe.isPortFree(defaultPorts.ssh.port),
+      ssh ? `ssh://${ssh.host}:${ssh.port}` : url,
+    ),
+    ...[sshFinding(server)].filter((finding) => finding !== null),
     namesFinding(baseDomain, await probe.resolves(`doctor.${baseDomain}`)),
     diskFinding(home, await probe.freeDisk(home)),
     memoryFinding(available, total),

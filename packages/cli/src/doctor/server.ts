@@ -38,6 +38,14 @@ export function serverFinding(server: LocalServer, answer: Answer | undefined): 
   return ok("server", `version ${version} at ${url}, process ${pid}${counted}`);
 }
 
+/** The SSH gateway of a server that runs, and what it proves itself by; null when none runs. */
+export function sshFinding(server: LocalServer): Finding | null {
+  if (server.kind !== "running") return null;
+  const { ssh } = server.endpoint;
+  if (!ssh) return ok("ssh", "off");
+  return ok("ssh", `${ssh.host} port ${ssh.port}, host key ${ssh.fingerprint}`);
+}
+
 /** A port that a server takes when it is not told another, and the option that tells it. */
 export interface DefaultPort {
   readonly port: number;
@@ -48,6 +56,7 @@ export interface DefaultPort {
 export const defaultPorts = {
   api: { port: 8420, option: "--listen" },
   https: { port: 8443, option: "--https" },
+  ssh: { port: 2222, option: "--ssh" },
 } as const satisfies Record<string, DefaultPort>;
 
 /**
