@@ -80,10 +80,7 @@ export class Http1Exchange implements Exchange {
   }
 
   answer({ status, reason, headers }: AnswerHead): Writable {
-    const flat = headers.flat();
-    const words = reason ?? STATUS_CODES[status] ?? "";
-    // The types know the headers of an answer only by name.
-    this.#response.writeHead(status, words, flat);
+    this.#response.writeHead(status, reason ?? STATUS_CODES[status] ?? "", headers.flat());
     return this.#response;
   }
 

@@ -134,6 +134,26 @@ suite("a name of a sandbox", () => {
     assert.equal(connections, before + 1);
   });
 
+  test("lets go of a connection that says something unasked, or ends, while nobody uses it", async () => {
+    const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+    for (const unasked of [`${answer}no`, null]) {
+      let [connections, closed] = [0, 0];
+      const domain = await way.serveRaw((socket) => {
+        connections++;
+        socket.once("close", () => closed++);
+        socket.once("data", () => {
+          socket.write(`${answer}ok`);
+          const after = (): void => void (unasked === null ? socket.end() : socket.write(unasked));
+          setTimeout(after, 20);
+        });
+      });
+      assert.equal((await way.ask(domain)).body, "ok");
+      await eventually(() => closed === 1);
+      assert.equal((await way.ask(domain)).body, "ok");
+      assert.equal(connections, 2);
+    }
+  });
+
   test("passes bytes on as they come, in both directions", async () => {
     const domain = await way.serve((request, response) => {
       response.write("ready;");

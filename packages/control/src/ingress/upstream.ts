@@ -93,6 +93,25 @@ class GuestAgent extends Agent {
   ): undefined {
     return this.dial(options, connected);
   }
+
+  /**
+   * Watches a connection while nobody uses it, which Node does for its own sockets alone: bytes that nobody asked for
+   * must not become somebody's answer, and one that the server has closed is of no use.
+   */
+  override keepSocketAlive(socket: Duplex): boolean {
+    socket.on("data", letGo);
+    socket.resume();
+    return true;
+  }
+
+  override reuseSocket(socket: Duplex, sent: ClientRequest): void {
+    socket.off("data", letGo);
+    super.reuseSocket(socket, sent);
+  }
+}
+
+function letGo(this: Duplex): void {
+  this.destroy();
 }
 
 async function dial(guest: Guest, target: ExposeTarget, signal: AbortSignal): Promise<GuestSocket> {
