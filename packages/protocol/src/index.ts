@@ -158,3 +158,4 @@ export {
   sshKeyTypes,
   type AuthorizedKey,
 } from "./ssh.ts";
+export { TerminalInput, TerminalOutput, terminalProtocols } from "./terminal.ts";

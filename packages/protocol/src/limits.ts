@@ -158,6 +158,12 @@ export const limits = {
   /** Certificates that egress keeps, requests at once over one HTTP/2 connection. */
   egressCertificatesMax: 1_000,
   egressStreamsMax: 100,
+  /** Terminals of one sandbox; how long one waits for a viewer to come back, and what that one is shown. */
+  terminalsMax: 16,
+  terminalKeptMs: 10 * 60_000,
+  terminalScrollbackBytesMax: 262_144,
+  /** How long a viewer may take nothing. */
+  terminalStallMs: 30_000,
   /** SSH: letters of a username, of a key's name and comment; bytes of a key's line; keys of a user. */
   sshUsernameMax: 128,
   sshKeyNameMax: 256,

@@ -19,6 +19,8 @@ export const paths = {
   exposeHttpPlural: "/api/v3/sandboxes/{id}/expose/http",
   exposeSsh: "/api/v3/sandbox/{id}/expose/ssh",
   exposeSshPlural: "/api/v3/sandboxes/{id}/expose/ssh",
+  /** Ours: a WebSocket that is a terminal. */
+  terminal: "/api/v1/sandboxes/{id}/terminal",
   sshKeys: "/users/me/ssh-keys",
   /** Ours: what the SSH gateway asks. */
   authorizeSsh: "/api/v1/ssh/authorize",

@@ -69,6 +69,7 @@ const later: readonly RegExp[] = [
 ];
 
 const sockets: readonly RegExp[] = [
+  /^\/api\/v1\/sandboxes\/[^/]+\/terminal$/,
   /^\/api\/v3\/sandboxes\/create$/,
   /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/connect$/,
 ];

@@ -8,6 +8,7 @@ import {
   limits,
   SandboxError,
   subprotocols,
+  terminalProtocols,
   toSandboxError,
 } from "@skerry/protocol";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
@@ -15,6 +16,8 @@ import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { Connection } from "../rpc/connection.ts";
 import type { Dialect, ExposeHttp } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { Terminals } from "../terminal/terminals.ts";
 import { authorize } from "./authorize.ts";
 import type { ApiContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
@@ -45,9 +48,11 @@ interface Target {
 export class Upgrades {
   readonly #context: ApiContext;
   readonly #sockets: WebSocketServer;
+  readonly #terminals: Terminals;
 
   constructor(context: ApiContext) {
     this.#context = context;
+    this.#terminals = new Terminals(context.clock);
     const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       maxPayload: limits.clientMessageBytesMax,
@@ -70,6 +75,13 @@ export class Upgrades {
       log.info({ traceId, path, status, durationMs, sandboxId }, "upgrade finished");
     };
     try {
+      if (terminalPath.test(urlOf(message).pathname)) {
+        const { sandbox, terminal } = await this.#findTerminal(message);
+        gone.release();
+        this.#showTerminal(upgrade, terminal);
+        finished(101, sandbox.id);
+        return null;
+      }
       const target = await this.#findTarget(message, gone.signal);
       gone.release();
       this.#open(upgrade, target);
@@ -93,6 +105,34 @@ export class Upgrades {
     using _timer = this.#context.clock.setTimer(limits.clientCloseMs, resolve);
     await Promise.race([closed, tooLong]);
     for (const client of clients) client.terminate();
+  }
+
+  /** Starts a terminal, or finds the one that the query names. */
+  async #findTerminal(
+    message: IncomingMessage,
+  ): Promise<{ readonly sandbox: Sandbox; readonly terminal: Terminal }> {
+    this.#checkOrigin(message.headers.origin);
+    await authorize(terminalToken(message), this.#context.tokens);
+    const { pathname, searchParams } = urlOf(message);
+    const [, id = ""] = terminalPath.exec(pathname) ?? [];
+    const sandbox = this.#context.sandboxes.get(readId(id));
+    const session = searchParams.get("session");
+    if (session !== null) return { sandbox, terminal: this.#terminals.find(sandbox, session) };
+    const size = (name: string, fallback: number): number => {
+      const given = searchParams.get(name);
+      if (given === null) return fallback;
+      if (!/^[1-9]\d{0,3}$/.test(given))
+        throw new SandboxError("INVALID_REQUEST", `${name}: 1 to 9999`);
+      return Number(given);
+    };
+    const wish = { rows: size("rows", 24), cols: size("cols", 80) };
+    return { sandbox, terminal: await this.#terminals.start(sandbox, wish) };
+  }
+
+  #showTerminal({ message, socket, head }: Upgrade, terminal: Terminal): void {
+    this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) =>
+      terminal.show(client),
+    );
   }
 
   async #findTarget(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
@@ -170,7 +210,17 @@ export type Closing = "stop" | "restart";
 /** The best of ours that a client offers; by default ws would agree to anything. */
 function chosenProtocol(offered: ReadonlySet<string>): string | false {
   const { binary, json } = subprotocols;
-  return [binary, json].find((protocol) => offered.has(protocol)) ?? false;
+  return [binary, json, terminalProtocols.name].find((protocol) => offered.has(protocol)) ?? false;
+}
+
+const terminalPath = /^\/api\/v1\/sandboxes\/([^/]+)\/terminal$/;
+
+/** Whose terminal it is to be: the header, or the subprotocol in which browsers bring a token. */
+function terminalToken({ headers: given }: IncomingMessage): string | undefined {
+  if (given.authorization !== undefined) return given.authorization;
+  const offered = (given["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
+  const token = offered.find((each) => each.startsWith(terminalProtocols.token));
+  return token === undefined ? undefined : `Bearer ${token.slice(terminalProtocols.token.length)}`;
 }
 
 const createPath = /^\/api\/v3\/sandboxes\/create$/;
