@@ -40,3 +40,10 @@ export function valuesOf(headers: readonly string[], wanted: string): string[] {
     (_value, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === wanted,
   );
 }
+
+/** Names and values, each with the other. */
+export function pairsOf(headers: readonly string[]): (readonly [name: string, value: string])[] {
+  return headers.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, headers[index + 1] ?? ""] as const] : [],
+  );
+}

@@ -15,7 +15,7 @@ import { limits } from "@skerry/protocol";
 
 import { admit, bodyOf, refusedFor, type Admitted, type Line, type Refused } from "./admit.ts";
 import { fillBody, isBodyFilled } from "./body.ts";
-import { endToEnd, valuesOf } from "./http-headers.ts";
+import { endToEnd, pairsOf, valuesOf } from "./http-headers.ts";
 import { Mask, maskText, needlesFor } from "./mask.ts";
 
 /** A line that speaks HTTP/1.1. */
@@ -130,7 +130,7 @@ async function exchange(message: IncomingMessage, response: ServerResponse): Pro
   if (!message.complete) upstream.flushHeaders();
   try {
     await pipeline(message, upstream, { end: false });
-    for (const [name, value] of pairs(message.rawTrailers)) upstream.addTrailers([[name, value]]);
+    for (const [name, value] of pairsOf(message.rawTrailers)) upstream.addTrailers([[name, value]]);
     upstream.end();
   } catch {
     upstream.destroy(); // one of them has ended; the other hears of it
@@ -202,7 +202,7 @@ async function answerWith(
   ]);
   try {
     await pipeline(answer, new Mask(needles), response, { end: false });
-    for (const [name, value] of pairs(answer.rawTrailers)) {
+    for (const [name, value] of pairsOf(answer.rawTrailers)) {
       response.addTrailers([[name, maskText(value, needles)]]);
     }
     response.end();
@@ -234,7 +234,9 @@ function upgrade(message: IncomingMessage, machine: Duplex, first: Buffer): void
   upstream.once("upgrade", (answer, server, next) => {
     response.detachSocket(machine as TLSSocket);
     const needles = needlesFor(line.placeholders().here);
-    const lines = pairs(answerHeaders(answer, needles)).map(([name, value]) => `${name}: ${value}`);
+    const lines = pairsOf(answerHeaders(answer, needles)).map(
+      ([name, value]) => `${name}: ${value}`,
+    );
     const status = `HTTP/1.1 101 ${maskText(answer.statusMessage ?? "", needles)}`;
     machine.write(`${[status, "Connection: Upgrade", ...lines].join("\r\n")}\r\n\r\n`, "latin1");
     if (first.length > 0) server.write(first);
@@ -263,10 +265,4 @@ function refuse(response: ServerResponse, refused: Refused): void {
     connection: "close", // what else is in the request is not read
   });
   response.end(body);
-}
-
-function pairs(flat: readonly string[]): (readonly [string, string])[] {
-  return flat.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, flat[index + 1] ?? ""] as const] : [],
-  );
 }

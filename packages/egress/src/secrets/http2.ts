@@ -14,6 +14,7 @@ import { limits } from "@skerry/protocol";
 
 import { admit, bodyOf, refusedFor, type Admitted, type Line, type Refused } from "./admit.ts";
 import { fillBody, isBodyFilled } from "./body.ts";
+import { pairsOf } from "./http-headers.ts";
 import { Mask, maskText, needlesFor } from "./mask.ts";
 
 /** Headers that no HTTP/2 message may have (RFC 9113, 8.2.2), and the one that names HTTP/3. */
@@ -121,7 +122,7 @@ function requestHeaders(
   body: Buffer | null,
 ): OutgoingHttpHeaders {
   const headers: Record<string, string | string[]> = {};
-  for (const [name, value] of pairs(head.headers)) {
+  for (const [name, value] of pairsOf(head.headers)) {
     if (notPassedOn.has(name) || name === ":path") continue;
     const before = headers[name];
     headers[name] =
@@ -203,11 +204,5 @@ function flat(headers: IncomingHttpHeaders): string[] {
     (Array.isArray(value) ? value : [value]).flatMap((each) =>
       each === undefined ? [] : [name, String(each)],
     ),
-  );
-}
-
-function pairs(list: readonly string[]): (readonly [string, string])[] {
-  return list.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, list[index + 1] ?? ""] as const] : [],
   );
 }
