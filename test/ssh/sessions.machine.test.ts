@@ -11,6 +11,7 @@ import { Sandbox as OfficialSandbox } from "@deno/sandbox";
 import { Client, Sandbox, type SshAccess } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
 import { makeTestHome } from "../support/machine-home.ts";
 import { useServer } from "../support/official.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -220,21 +221,22 @@ suite("forwarding over ssh", { timeout: 100_000 }, () => {
       args: ["-m", "http.server", "--bind", "127.0.0.1", "--directory", "www", "8123"],
       ...{ stdout: "null", stderr: "null" },
     });
-    await forwarding(["-L", "48123:localhost:8123"], async () => {
+    const [local, socks] = [await freePort(), await freePort()];
+    await forwarding(["-L", `${local}:localhost:8123`], async () => {
       await eventually(
         "the page",
-        async () => (await ask(48_123, "/page").catch(() => "")).includes("served"),
+        async () => (await ask(local, "/page").catch(() => "")).includes("served"),
         20_000,
       );
     });
-    await forwarding(["-D", "48124"], async () => {
+    await forwarding(["-D", String(socks)], async () => {
       await eventually(
         "the page by SOCKS",
         async () => {
           const args = [
             "-sS",
             "--socks5-hostname",
-            "127.0.0.1:48124",
+            `127.0.0.1:${socks}`,
             "http://127.0.0.1:8123/page",
           ];
           return (await program("curl", args)).stdout.toString() === "served\n";
@@ -249,10 +251,11 @@ suite("forwarding over ssh", { timeout: 100_000 }, () => {
 while True:
   c, _ = s.accept(); c.recv(99); c.sendall(b"by unix"); c.close()`;
     await using _server = await sandbox.spawn("python3", { args: ["-c", code] });
-    await forwarding(["-L", "48125:/tmp/sock"], async () => {
+    const local = await freePort();
+    await forwarding(["-L", `${local}:/tmp/sock`], async () => {
       await eventually(
         "an answer",
-        async () => (await ask(48_125, "/").catch(() => "")) === "by unix",
+        async () => (await ask(local, "/").catch(() => "")) === "by unix",
         20_000,
       );
     });

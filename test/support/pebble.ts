@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 import { Authority } from "@skerry/certificates";
 
+import { freePort } from "./free-port.ts";
 import { makeTestHome } from "./machine-home.ts";
 import type { NameServer } from "./name-server.ts";
 
@@ -30,7 +30,7 @@ export async function startPebble(names: NameServer): Promise<Pebble> {
     return path;
   };
   const caFile = file("ca.pem", authority.certificate);
-  const [port, managementPort] = await freePorts();
+  const [port, managementPort] = [await freePort(), await freePort()];
   const config = {
     listenAddress: `127.0.0.1:${port}`,
     managementListenAddress: `127.0.0.1:${managementPort}`,
@@ -68,20 +68,4 @@ export async function startPebble(names: NameServer): Promise<Pebble> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** It takes no port 0. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
-  const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    ports.push((server.address() as AddressInfo).port);
-  }
-  for (const server of servers) {
-    server.close();
-    await once(server, "close");
-  }
-  return [ports[0] ?? 0, ports[1] ?? 0];
 }
