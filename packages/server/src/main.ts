@@ -48,5 +48,8 @@ try {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if ("code" in error && error.code === "EADDRINUSE") {
+    return `${error.message}; end the program that has it, or choose another with --listen, --https or --ssh`;
+  }
   return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`;
 }
