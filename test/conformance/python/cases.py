@@ -224,8 +224,18 @@ async def the_lifetime_is_extended(s):
 
 
 @case
+async def a_way_in_by_ssh_is_given(s):
+    way = await a(s.expose_ssh())
+    options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    to = ["-p", str(way["port"]), f"{way['username']}@{way['hostname']}"]
+    run = await asyncio.create_subprocess_exec("ssh", *options, *to, "uname", stdout=asyncio.subprocess.PIPE)
+    out, _ = await run.communicate()
+    assert (run.returncode, out) == (0, b"Linux\n"), (run.returncode, out)
+
+
+@case
 async def what_is_not_there_yet_says_so(s):
-    await fails(lambda: s.expose_ssh(), "501")
+    await fails(lambda: AsyncDenoDeploy().volumes.list(), "501")
 
 
 async def whole_life_async():
