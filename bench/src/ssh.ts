@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { Sandbox, type SshAccess } from "@skerry/sdk";
+import { Sandbox } from "@skerry/sdk";
 
 import { makeTestHome } from "../../test/support/machine-home.ts";
 import { startServer } from "../../test/support/server.ts";
@@ -12,21 +12,14 @@ import { row, type Row, timed, times } from "./stats.ts";
 
 const fileBytes = 64 * 1_048_576;
 
-/**
- * What entering by SSH costs, with the clients that people have: through the gateway, and to OpenSSH's own
- * server in the same machine, which is reached over a port that the gateway forwards.
- */
+/** What entering by SSH costs, with the clients that people have. */
 export async function ssh(): Promise<Row[]> {
   using directory = makeTestHome();
   await using server = await startServer({ pool: 1 });
   const options = { endpoint: server.url, token: server.token };
   await using sandbox = await Sandbox.create({ ...options, ssh: true });
   if (sandbox.ssh === undefined) throw new Error("there is no way in");
-  const gateway = sshConfig(directory.path, sandbox.ssh);
-  const rows = await measure("gateway", gateway, directory.path);
-  const own = await startOwnServer(sandbox, sandbox.ssh, directory.path);
-  await using _forwarding = own.forwarding;
-  return [...rows, ...(await measure("sshd in the machine", own.config, directory.path))];
+  return await measure("gateway", sshConfig(directory.path, sandbox.ssh), directory.path);
 }
 
 async function measure(name: string, config: string, directory: string): Promise<Row[]> {
@@ -85,35 +78,4 @@ async function keystrokes(config: string): Promise<number[]> {
     child.kill();
     await once(child, "exit");
   }
-}
-
-/** Starts OpenSSH's server in the sandbox, with a key of ours, and forwards a port to it. */
-async function startOwnServer(sandbox: Sandbox, access: SshAccess, directory: string) {
-  const identity = join(directory, "key");
-  await program("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", identity]);
-  await sandbox.sh`sudo apt-get update -q && sudo apt-get install -y -q openssh-server && sudo mkdir -p /run/sshd .ssh`
-    .stdout("null")
-    .stderr("null");
-  await sandbox.fs.mkdir("/home/sandbox/.ssh", { recursive: true });
-  await sandbox.fs.upload(`${identity}.pub`, "/home/sandbox/.ssh/authorized_keys");
-  await sandbox.sh`sudo chown -R sandbox /home/sandbox/.ssh && chmod 700 .ssh && chmod 600 .ssh/authorized_keys && sudo /usr/sbin/sshd -p 2022`;
-  const hostKey = (await sandbox.sh`cat /etc/ssh/ssh_host_ed25519_key.pub`.text()).split(" ");
-  const port = 42_022;
-  const forward = ["-N", "-L", `${port}:127.0.0.1:2022`, "box"];
-  const child = spawn("ssh", ["-F", sshConfig(directory, access), ...forward], { stdio: "ignore" });
-  const config = sshConfig(
-    directory,
-    {
-      ...{ hostname: "127.0.0.1", port, username: "sandbox", identity },
-      hostKey: hostKey.slice(0, 2).join(" "),
-    },
-    ["ConnectionAttempts 20"],
-  );
-  const forwarding: AsyncDisposable = {
-    async [Symbol.asyncDispose]() {
-      child.kill();
-      await once(child, "exit");
-    },
-  };
-  return { config, forwarding };
 }

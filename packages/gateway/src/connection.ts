@@ -1,11 +1,14 @@
 import { limits } from "@skerry/protocol";
 import type { Sandbox } from "@skerry/sdk";
 import type { Logger } from "pino";
-import type { Connection as SshConnection } from "ssh2";
+import type { Connection } from "ssh2";
 
 import { Authentication, type Authorize, type Entrant } from "./authentication.ts";
 import { joinConnection } from "./bridge.ts";
 import { SandboxSession, type Program } from "./session.ts";
+
+/** A client's connection; its types do not know all that it has. */
+export type SshConnection = Connection & { setNoDelay(isOn: boolean): unknown };
 
 /** Something that a sandbox's event log is told. */
 export type OnEvent = (
@@ -24,7 +27,7 @@ export interface ConnectionContext {
 }
 
 /** One client of the gateway, from its first byte to its last. */
-export class Connection {
+export class GatewayConnection {
   /** Null before it has logged in. */
   entrant: Entrant | null = null;
   readonly #ssh: SshConnection;
@@ -35,6 +38,7 @@ export class Connection {
   constructor(ssh: SshConnection, address: string, context: ConnectionContext) {
     this.#ssh = ssh;
     this.#context = context;
+    ssh.setNoDelay(true); // keys that are typed must not wait for more of them
     const authentication = new Authentication(context.authorize, () => this.end());
     const late = setTimeout(() => ssh.end(), limits.sshLoginMs);
     ssh.on("authentication", (attempt) => void authentication.attempt(attempt));

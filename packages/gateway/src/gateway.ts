@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import ssh2 from "ssh2";
 
 import type { Authorize } from "./authentication.ts";
-import { Connection, type OnEvent } from "./connection.ts";
+import { GatewayConnection, type OnEvent, type SshConnection } from "./connection.ts";
 import { openHostKey } from "./host-key.ts";
 
 export interface GatewayOptions {
@@ -44,7 +44,7 @@ const algorithms = {
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { host, endpoint, token, onEvent, log } = options;
   const hostKey = await openHostKey(options.hostKeyFile);
-  const connections = new Set<Connection>();
+  const connections = new Set<GatewayConnection>();
   const authorize = authorizer(endpoint, token);
   const open = async (id: string): Promise<Sandbox> =>
     await Sandbox.connect({ id, endpoint, token });
@@ -62,7 +62,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         ssh.end();
         return;
       }
-      const connection = new Connection(ssh, ip, { authorize, open, onEvent, log });
+      const context = { authorize, open, onEvent, log };
+      const connection = new GatewayConnection(ssh as SshConnection, ip, context);
       connections.add(connection);
       ssh.once("close", () => connections.delete(connection));
     },
