@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { get } from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -56,7 +57,6 @@ export async function startPebble(names: NameServer): Promise<Pebble> {
   return {
     ...{ directoryUrl: `https://127.0.0.1:${port}/dir`, caFile },
     async root() {
-      const { get } = await import("node:https");
       const url = `https://127.0.0.1:${managementPort}/roots/0`;
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       get(url, { ca: authority.certificate }, (response) => {

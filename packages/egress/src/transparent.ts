@@ -1,6 +1,12 @@
 import { createServer, type Socket } from "node:net";
 
-import { isSecretFor, limits, readName, type Destination } from "@skerry/protocol";
+import {
+  isSecretFor,
+  limits,
+  readName,
+  type Destination,
+  type SecretGrant,
+} from "@skerry/protocol";
 
 import { decide } from "./decide.ts";
 import { dial, type Dialling } from "./dial.ts";
@@ -126,7 +132,7 @@ async function intercept(
   const host = to.kind === "name" ? to.name : to.address;
   const line: Line = {
     ...{ to, port },
-    placeholders: () => new Placeholders(now().secrets, to, port),
+    placeholders: placeholdersFor(() => now().secrets, to, port),
     refuse: (reason, secret) => {
       now().refuse({ host, port, reason, ...(secret !== undefined && { secret }) });
     },
@@ -136,6 +142,23 @@ async function intercept(
     protocols: opening.kind === "tls" ? opening.protocols : [],
     dial: async () => await dial(to, port, address, options),
   });
+}
+
+/** The placeholders of the secrets as they are now, made anew when those have changed. */
+function placeholdersFor(
+  secretsNow: () => readonly SecretGrant[],
+  to: Destination,
+  port: number,
+): () => Placeholders {
+  let secrets = secretsNow();
+  let placeholders = new Placeholders(secrets, to, port);
+  return () => {
+    if (secrets !== secretsNow()) {
+      secrets = secretsNow();
+      placeholders = new Placeholders(secrets, to, port);
+    }
+    return placeholders;
+  };
 }
 
 /** Counts the connection as the machine's until it ends, or until it is forgotten. */

@@ -1,8 +1,7 @@
-import { createHash, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { encodeOpenSshKey } from "@skerry/protocol";
 import ssh2 from "ssh2";
 
 /** What the gateway proves itself by. */
@@ -19,18 +18,12 @@ export interface HostKey {
 export async function openHostKey(file: string): Promise<HostKey> {
   const kept = await readOrNull(file);
   if (kept !== null) return read(kept, file);
-  const made = make();
+  const { private: made } = ssh2.utils.generateKeyPairSync("ed25519", { comment: "skerry" });
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const next = `${file}.${randomUUID()}`;
   await writeFile(next, made, { mode: 0o600, flag: "wx" });
   await rename(next, file);
   return read(made, file);
-}
-
-function make(): string {
-  const { d = "", x = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
-  const [seed, publicKey] = [Buffer.from(d, "base64url"), Buffer.from(x, "base64url")];
-  return encodeOpenSshKey(seed, publicKey, randomBytes(4), "skerry").privateKey;
 }
 
 function read(privateKey: string, file: string): HostKey {

@@ -112,10 +112,16 @@ export class Sandboxes {
     }
   }
 
+  /** The sandbox with this id, if it runs. */
+  running(id: SandboxId): Sandbox | undefined {
+    const sandbox = this.#live.get(id);
+    return sandbox?.isRunning === true ? sandbox : undefined;
+  }
+
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when no sandbox with this id runs. */
   get(id: SandboxId): Sandbox {
-    const sandbox = this.#live.get(id);
-    if (sandbox === undefined || !sandbox.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
+    const sandbox = this.running(id);
+    if (sandbox === undefined) throw new SandboxError("SANDBOX_NOT_FOUND");
     return sandbox;
   }
 

@@ -64,9 +64,11 @@ export class SshAccess {
     const named = SandboxId.safeParse(username);
     if (!named.success) {
       const grant = await store.ssh.findGrant(hashOf(username));
-      return grant !== null && isRunning(sandboxes, grant.sandboxId) ? grant.sandboxId : null;
+      return grant !== null && sandboxes.running(grant.sandboxId) !== undefined
+        ? grant.sandboxId
+        : null;
     }
-    if (key === null || !isRunning(sandboxes, named.data)) return null;
+    if (key === null || sandboxes.running(named.data) === undefined) return null;
     const isOurs =
       (await store.ssh.findKey(key)) !== null || (await store.ssh.hasGrant(named.data, key));
     return isOurs ? named.data : null;
@@ -114,10 +116,6 @@ export class SshAccess {
     if (this.endpoint === null) throw new SandboxError("SSH_OFF");
     return this.endpoint;
   }
-}
-
-function isRunning(sandboxes: Sandboxes, id: SandboxId): boolean {
-  return sandboxes.live().some((sandbox) => sandbox.id === id && sandbox.isRunning);
 }
 
 function readLine(line: string): AuthorizedKey {

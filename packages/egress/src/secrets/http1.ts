@@ -16,7 +16,7 @@ import { limits } from "@skerry/protocol";
 import { admit, bodyOf, refusedFor, type Admitted, type Line, type Refused } from "./admit.ts";
 import { fillBody, isBodyFilled } from "./body.ts";
 import { endToEnd, pairsOf, valuesOf } from "./http-headers.ts";
-import { Mask, maskText, needlesFor } from "./mask.ts";
+import { Mask, maskText } from "./mask.ts";
 
 /** A line that speaks HTTP/1.1. */
 export interface Http1Line extends Line {
@@ -193,7 +193,7 @@ async function answerWith(
   response: ServerResponse,
   line: Line,
 ): Promise<void> {
-  const needles = needlesFor(line.placeholders().here);
+  const needles = line.placeholders().needles;
   const headers = answerHeaders(answer, needles);
   if (!message.complete) headers.push("Connection", "close"); // the rest of it is not wanted
   response.sendDate = false;
@@ -233,7 +233,7 @@ function upgrade(message: IncomingMessage, machine: Duplex, first: Buffer): void
   upstream.once("response", (answer) => void answerWith(answer, message, response, line));
   upstream.once("upgrade", (answer, server, next) => {
     response.detachSocket(machine as TLSSocket);
-    const needles = needlesFor(line.placeholders().here);
+    const needles = line.placeholders().needles;
     const lines = pairsOf(answerHeaders(answer, needles)).map(
       ([name, value]) => `${name}: ${value}`,
     );

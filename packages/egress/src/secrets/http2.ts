@@ -15,7 +15,7 @@ import { limits } from "@skerry/protocol";
 import { admit, bodyOf, refusedFor, type Admitted, type Line, type Refused } from "./admit.ts";
 import { fillBody, isBodyFilled } from "./body.ts";
 import { pairsOf } from "./http-headers.ts";
-import { Mask, maskText, needlesFor } from "./mask.ts";
+import { Mask, maskText } from "./mask.ts";
 
 /** Headers that no HTTP/2 message may have (RFC 9113, 8.2.2), and the one that names HTTP/3. */
 const notPassedOn: ReadonlySet<string> = new Set([
@@ -144,7 +144,7 @@ function answerWith(
   line: Line,
 ): void {
   if (stream.destroyed) return request.close();
-  const needles = needlesFor(line.placeholders().here);
+  const needles = line.placeholders().needles;
   stream.respond(maskHeaders(answer, needles), { waitForTrailers: true });
   const mask = new Mask(needles);
   stream.once("close", () => mask.destroy());

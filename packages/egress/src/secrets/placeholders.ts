@@ -6,6 +6,8 @@ import {
   type SecretPlace,
 } from "@skerry/protocol";
 
+import { needlesFor } from "./mask.ts";
+
 const pattern = new RegExp(`${placeholderPrefix}[0-9a-f]{64}`, "g");
 
 /** A secret was used where it may not be; the request must not go on. */
@@ -21,22 +23,20 @@ export class SecretElsewhereError extends Error {
 
 /** The secrets of a machine, as far as they concern connections to one host and port. */
 export class Placeholders {
+  /** What an answer must not give back, as {@link needlesFor} has it. */
+  readonly needles: readonly Buffer[];
   readonly #grants: ReadonlyMap<string, SecretGrant>;
-  readonly #isHere: (grant: SecretGrant) => boolean;
+  readonly #here: ReadonlySet<SecretGrant>;
 
   constructor(grants: readonly SecretGrant[], to: Destination, port: number) {
     this.#grants = new Map(grants.map((grant) => [grant.placeholder, grant]));
-    this.#isHere = (grant) => isSecretFor(grant, to, port);
-  }
-
-  /** Those that may be used here. */
-  get here(): readonly SecretGrant[] {
-    return [...this.#grants.values()].filter(this.#isHere);
+    this.#here = new Set(grants.filter((grant) => isSecretFor(grant, to, port)));
+    this.needles = needlesFor([...this.#here]);
   }
 
   /** Whether a part of a request may have a secret put into it here. */
   isOpenTo(place: SecretPlace): boolean {
-    return this.here.some((grant) => grant.in.includes(place));
+    return [...this.#here].some((grant) => grant.in.includes(place));
   }
 
   /**
@@ -50,7 +50,7 @@ export class Placeholders {
     return text.replaceAll(pattern, (placeholder) => {
       const grant = this.#grants.get(placeholder);
       if (grant === undefined) return placeholder;
-      if (!this.#isHere(grant)) throw new SecretElsewhereError(grant.name);
+      if (!this.#here.has(grant)) throw new SecretElsewhereError(grant.name);
       return grant.in.includes(place) ? encode(grant.value) : placeholder;
     });
   }
