@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 
@@ -11,7 +10,6 @@ import { Sandbox as OfficialSandbox } from "@deno/sandbox";
 import { Client, Sandbox, type SshAccess } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
-import { freePort } from "../support/free-port.ts";
 import { makeTestHome } from "../support/machine-home.ts";
 import { useServer } from "../support/official.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -185,80 +183,6 @@ suite("files over ssh", { timeout: 300_000 }, () => {
     ]);
     assert.equal(code, 0, stderr);
     assert.equal(readFileSync(join(target, "f"), "utf8"), "hi\n");
-  });
-});
-
-suite("forwarding over ssh", { timeout: 100_000 }, () => {
-  /** Opens a forwarding, uses it, and ends it. */
-  async function forwarding(args: readonly string[], use: () => Promise<void>): Promise<void> {
-    const child = spawn(
-      "ssh",
-      ["-F", config, "-N", "-o", "ExitOnForwardFailure=yes", ...args, "box"],
-      {
-        stdio: ["ignore", "inherit", "inherit"],
-      },
-    );
-    try {
-      await use();
-    } finally {
-      child.kill();
-      await once(child, "exit");
-    }
-  }
-
-  async function ask(port: number, path: string): Promise<string> {
-    const socket = connect(port, "127.0.0.1");
-    await once(socket, "connect");
-    socket.end(`GET ${path} HTTP/1.0\r\n\r\n`);
-    let got = "";
-    for await (const chunk of socket as AsyncIterable<Buffer>) got += chunk.toString();
-    return got;
-  }
-
-  test("-L reaches a server that listens on the sandbox's own address", async () => {
-    await sandbox.sh`mkdir -p www && echo served > www/page`;
-    await using _server = await sandbox.spawn("python3", {
-      args: ["-m", "http.server", "--bind", "127.0.0.1", "--directory", "www", "8123"],
-      ...{ stdout: "null", stderr: "null" },
-    });
-    const [local, socks] = [await freePort(), await freePort()];
-    await forwarding(["-L", `${local}:localhost:8123`], async () => {
-      await eventually(
-        "the page",
-        async () => (await ask(local, "/page").catch(() => "")).includes("served"),
-        20_000,
-      );
-    });
-    await forwarding(["-D", String(socks)], async () => {
-      await eventually(
-        "the page by SOCKS",
-        async () => {
-          const args = [
-            "-sS",
-            "--socks5-hostname",
-            `127.0.0.1:${socks}`,
-            "http://127.0.0.1:8123/page",
-          ];
-          return (await program("curl", args)).stdout.toString() === "served\n";
-        },
-        20_000,
-      );
-    });
-  });
-
-  test("-L to a Unix socket reaches it", async () => {
-    const code = `import socket; s = socket.socket(socket.AF_UNIX); s.bind("/tmp/sock"); s.listen()
-while True:
-  c, _ = s.accept(); c.recv(99); c.sendall(b"by unix"); c.close()`;
-    await using _server = await sandbox.spawn("python3", { args: ["-c", code] });
-    const local = await freePort();
-    await forwarding(["-L", `${local}:/tmp/sock`], async () => {
-      await eventually(
-        "an answer",
-        async () => (await ask(local, "/").catch(() => "")) === "by unix",
-        20_000,
-      );
-    });
   });
 });
 

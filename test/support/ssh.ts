@@ -42,8 +42,9 @@ export async function program(
   command: string,
   args: readonly string[],
   input?: Buffer | string,
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Ran> {
-  const child = spawn(command, args);
+  const child = spawn(command, args, { env });
   child.stdin.on("error", () => {}); // it may end before it has read all
   child.stdin.end(input);
   const ended = once(child, "close");

@@ -29,9 +29,9 @@ pub struct DialParams {
 }
 
 #[derive(Deserialize)]
-struct TcpParams {
-    host: String,
-    port: u16,
+pub struct TcpParams {
+    pub host: String,
+    pub port: u16,
 }
 
 pub enum DialTarget {
@@ -160,24 +160,32 @@ pub fn outcome(fd: &impl AsRawFd) -> io::Result<()> {
 
 /// Connects to a unix socket. May sleep on the way to the path.
 pub fn connect_unix(path: &str) -> io::Result<OwnedFd> {
-    // SAFETY: a zeroed address is valid; the path is copied into it with room for a NUL.
+    let raw = unix_address(path)?;
+    // SAFETY: the address lives through the call that is given its length.
     unsafe {
-        let mut raw: libc::sockaddr_un = std::mem::zeroed();
-        raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
-        if path.is_empty() {
-            return Err(io::Error::from_raw_os_error(libc::ENOENT));
-        }
-        if path.len() >= raw.sun_path.len() {
-            return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
-        }
-        for (to, from) in raw.sun_path.iter_mut().zip(path.bytes()) {
-            *to = from as libc::c_char;
-        }
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         let fd = check_fd(libc::socket(libc::AF_UNIX, kind, 0))?;
         check(libc::connect(fd.as_raw_fd(), (&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t))?;
         Ok(fd)
     }
+}
+
+/// The address of a Unix socket with a file.
+pub fn unix_address(path: &str) -> io::Result<libc::sockaddr_un> {
+    // SAFETY: a zeroed address is valid.
+    let mut raw: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    if path.is_empty() {
+        return Err(io::Error::from_raw_os_error(libc::ENOENT));
+    }
+    // One byte is left for a NUL.
+    if path.len() >= raw.sun_path.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    for (to, from) in raw.sun_path.iter_mut().zip(path.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Ok(raw)
 }
 
 #[cfg(test)]

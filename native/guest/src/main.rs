@@ -19,6 +19,7 @@ mod files;
 mod flow;
 mod frame;
 mod identity;
+mod listen;
 mod oom;
 mod options;
 mod paths;

@@ -12,8 +12,8 @@ export async function joinProcess(channel: ServerChannel, child: ChildProcess): 
   channel.once("close", () => void child.kill("SIGHUP").catch(() => {}));
   void quietly(child.stdin === null ? null : pipeline(channel, writer(child.stdin)));
   const outputs = [
-    quietly(child.stdout && pipeline(reader(child.stdout), channel, { end: false })),
-    quietly(child.stderr && pipeline(reader(child.stderr), channel.stderr, { end: false })),
+    quietly(child.stdout && send(reader(child.stdout), channel, channel)),
+    quietly(child.stderr && send(reader(child.stderr), channel.stderr, channel)),
   ];
   try {
     const { code, signal } = await child.status;
@@ -31,11 +31,22 @@ export async function joinConnection(channel: Channel, made: SandboxConnection):
   channel.on("error", () => {}); // `close` follows
   const output = reader(made.readable);
   channel.once("close", () => output.destroy());
-  await Promise.all([
-    quietly(pipeline(channel, writer(made.writable))),
-    quietly(pipeline(output, channel)),
-  ]);
+  const sending = send(output, channel, channel).then(() => channel.eof());
+  await Promise.all([quietly(pipeline(channel, writer(made.writable))), quietly(sending)]);
   channel.close();
+}
+
+/**
+ * Sends all of `output`; resolves when the last of it is on its way. The library closes a server's channel
+ * when its stream ends, so ours never ends: what the client still sends is wanted.
+ */
+async function send(output: Readable, to: Writable, channel: Channel): Promise<void> {
+  await pipeline(output, to, { end: false });
+  // What was written before this has gone when this has; on a channel that is closed nothing goes.
+  const { promise: flushed, resolve } = Promise.withResolvers<void>();
+  channel.once("close", resolve);
+  to.write(Buffer.alloc(0), () => resolve());
+  await flushed;
 }
 
 // Node's types for web streams are its own; the streams are the same.

@@ -1,14 +1,13 @@
 import { limits } from "@skerry/protocol";
 import type { Sandbox } from "@skerry/sdk";
 import type { Logger } from "pino";
-import type { Connection } from "ssh2";
 
+import { Agent } from "./agent.ts";
 import { Authentication, type Authorize, type Entrant } from "./authentication.ts";
 import { joinConnection } from "./bridge.ts";
+import type { SshConnection, TakeChannel } from "./channels.ts";
+import { RemoteForwards } from "./remote-forwards.ts";
 import { SandboxSession, type Program } from "./session.ts";
-
-/** A client's connection; its types do not know all that it has. */
-export type SshConnection = Connection & { setNoDelay(isOn: boolean): unknown };
 
 /** Something that a sandbox's event log is told. */
 export type OnEvent = (
@@ -23,6 +22,8 @@ export interface ConnectionContext {
   /** Connects to a sandbox. */
   readonly open: (sandboxId: string) => Promise<Sandbox>;
   readonly onEvent: OnEvent;
+  /** Whether a client's agent may be lent to a sandbox. */
+  readonly allowsAgent: boolean;
   readonly log: Logger;
 }
 
@@ -83,11 +84,14 @@ export class GatewayConnection {
     const onProgram = ({ kind, command }: Program): void => {
       this.#context.log.debug({ sandboxId, kind, command }, "ssh session");
     };
+    const { allowsAgent } = this.#context;
+    const agent = allowsAgent ? new Agent(this.#ssh, sandbox, this.#takeChannel) : null;
     this.#ssh.on("session", (accept, reject) => {
-      if (!this.#takeChannel()) return reject();
+      const place = this.#takeChannel();
+      if (place === null) return reject();
       const session = accept();
-      session.once("close", () => this.#giveChannel());
-      return void new SandboxSession(session, sandbox, onProgram);
+      session.once("close", () => place[Symbol.dispose]());
+      return void new SandboxSession(session, sandbox, agent, onProgram);
     });
     this.#ssh.on("tcpip", (accept, reject, { destIP: host, destPort: port }) => {
       void this.#forward(sandbox, { host, port }, accept, reject);
@@ -95,8 +99,7 @@ export class GatewayConnection {
     this.#ssh.on("openssh.streamlocal", (accept, reject, { socketPath: path }) => {
       void this.#forward(sandbox, { path }, accept, reject);
     });
-    // Listening inside the sandbox for the client is not there yet.
-    this.#ssh.on("request", (_accept, reject) => reject?.());
+    void new RemoteForwards(this.#ssh, sandbox, this.#takeChannel);
   }
 
   /** Never rejects. */
@@ -106,24 +109,19 @@ export class GatewayConnection {
     accept: () => Parameters<typeof joinConnection>[0],
     reject: () => void,
   ): Promise<void> {
-    if (!this.#takeChannel()) return reject();
+    using place = this.#takeChannel();
+    if (place === null) return reject();
     try {
       const made = await (await sandbox).dial(target);
       await joinConnection(accept(), made);
     } catch {
       reject(); // nobody listens there
-    } finally {
-      this.#giveChannel();
     }
   }
 
-  #takeChannel(): boolean {
-    if (this.#channels >= limits.sshChannelsMax) return false;
+  readonly #takeChannel: TakeChannel = () => {
+    if (this.#channels >= limits.sshChannelsMax) return null;
     this.#channels += 1;
-    return true;
-  }
-
-  #giveChannel(): void {
-    this.#channels -= 1;
-  }
+    return { [Symbol.dispose]: () => void (this.#channels -= 1) };
+  };
 }

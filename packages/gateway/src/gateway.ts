@@ -7,7 +7,8 @@ import type { Logger } from "pino";
 import ssh2 from "ssh2";
 
 import type { Authorize } from "./authentication.ts";
-import { GatewayConnection, type OnEvent, type SshConnection } from "./connection.ts";
+import type { SshConnection } from "./channels.ts";
+import { GatewayConnection, type OnEvent } from "./connection.ts";
 import { openHostKey } from "./host-key.ts";
 
 export interface GatewayOptions {
@@ -21,6 +22,8 @@ export interface GatewayOptions {
   readonly endpoint: string;
   readonly token: string;
   readonly onEvent: OnEvent;
+  /** Whether a client's agent may be lent to a sandbox. Default false. */
+  readonly allowsAgent?: boolean | undefined;
   readonly log: Logger;
 }
 
@@ -62,7 +65,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         ssh.end();
         return;
       }
-      const context = { authorize, open, onEvent, log };
+      const { allowsAgent = false } = options;
+      const context = { authorize, open, onEvent, allowsAgent, log };
       const connection = new GatewayConnection(ssh as SshConnection, ip, context);
       connections.add(connection);
       ssh.once("close", () => connections.delete(connection));

@@ -8,6 +8,7 @@ import {
 } from "@skerry/sdk";
 import type { PseudoTtyInfo, ServerChannel, Session } from "ssh2";
 
+import type { Agent } from "./agent.ts";
 import { joinProcess } from "./bridge.ts";
 
 const sftpServer = "/usr/lib/openssh/sftp-server";
@@ -22,19 +23,31 @@ export interface Program {
   readonly command: string | null;
 }
 
+/** Says yes or no to a request, where the client wants to know. */
+type Answer = (() => void) | undefined;
+
 /** Is told of each program that a session starts. */
 export type OnProgram = (program: Program) => void;
 
 /** One session of a connection: a terminal, variables, then one program. */
 export class SandboxSession {
   readonly #sandbox: Promise<Sandbox>;
+  readonly #agent: Agent | null;
   readonly #onProgram: OnProgram;
   readonly #variables: Record<string, string> = {};
   #terminal: TerminalOptions | undefined;
+  #agentSocket: Promise<string> | undefined;
   #child: ChildProcess | undefined;
 
-  constructor(session: Session, sandbox: Promise<Sandbox>, onProgram: OnProgram) {
+  /** @param agent Null when the client's agent is not lent to sandboxes. */
+  constructor(
+    session: Session,
+    sandbox: Promise<Sandbox>,
+    agent: Agent | null,
+    onProgram: OnProgram,
+  ) {
     this.#sandbox = sandbox;
+    this.#agent = agent;
     this.#onProgram = onProgram;
     session.on("pty", (accept, reject, asked) => {
       const { term = "" }: PseudoTtyInfo & { readonly term?: string } = asked;
@@ -59,6 +72,7 @@ export class SandboxSession {
       accept?.();
       void this.#child?.kill(`SIG${name}` as Signal).catch(() => {});
     });
+    session.on("auth-agent", (accept, reject) => void this.#lendAgent(accept, reject));
     session.on("shell", (accept) => void this.#start(accept(), { kind: "shell", command: null }));
     session.on("exec", (accept, _reject, { command }) => {
       void this.#start(accept(), { kind: "exec", command });
@@ -67,6 +81,18 @@ export class SandboxSession {
       if (name === "sftp") void this.#start(accept(), { kind: "sftp", command: null });
       else reject?.();
     });
+  }
+
+  /** Never rejects. */
+  async #lendAgent(accept: Answer, reject: Answer): Promise<void> {
+    if (this.#agent === null) return reject?.();
+    this.#agentSocket = this.#agent.socket();
+    try {
+      await this.#agentSocket;
+      accept?.();
+    } catch {
+      reject?.();
+    }
   }
 
   #setVariable(name: string, value: string): boolean {
@@ -95,8 +121,10 @@ export class SandboxSession {
 
   async #spawn(sandbox: Sandbox, { kind, command }: Program): Promise<ChildProcess> {
     const pty = kind === "sftp" ? undefined : this.#terminal;
+    const agent = await this.#agentSocket?.catch(() => undefined);
+    const env = { ...this.#variables, ...(agent !== undefined && { SSH_AUTH_SOCK: agent }) };
     const options = {
-      ...({ stdin: "piped", stdout: "piped", pty, env: this.#variables } as const),
+      ...({ stdin: "piped", stdout: "piped", pty, env } as const),
       stderr: pty === undefined ? ("piped" as const) : ("null" as const),
     };
     if (kind === "sftp") return await sandbox.spawn(sftpServer, options);

@@ -95,6 +95,11 @@ export const guestResults = {
   "env.delete": nothing,
   "env.all": environment,
   dial: nothing,
+  listen: z.object({ port: z.int().min(1).max(65_535).nullable() }),
+  accept: z.object({
+    address: z.string().max(64).nullable(),
+    port: z.int().min(0).max(65_535).nullable(),
+  }),
   attach: nothing,
   "standby.take": z.object({ pid: z.int().min(1).nullable() }),
   stats: GuestStats,
@@ -178,6 +183,11 @@ export type DialTarget =
     }
   /** The descriptor 3 of a process that was spawned with `channel`. */
   | { readonly process: number };
+
+/** Where the guest listens: an address of the machine, `localhost`, or `""` for all; port 0 is any. */
+export type ListenTarget =
+  | { readonly tcp: { readonly host: string; readonly port: number } }
+  | { readonly unix: string };
 
 export interface OpenParams {
   readonly path: string;

@@ -6,6 +6,7 @@ import type {
   GuestCall,
   GuestParams,
   GuestResult,
+  ListenTarget,
   SpawnParams,
   WriteFileParams,
 } from "./guest.ts";
@@ -120,6 +121,8 @@ export interface Guest {
   readDirectory(path: string, signal?: AbortSignal): Promise<AsyncIterable<DirectoryEntry[]>>;
   /** Connects to a socket inside the machine. */
   dial(target: DialTarget, signal?: AbortSignal): Promise<GuestSocket>;
+  /** Waits for connections of programs inside the machine. */
+  listen(target: ListenTarget, signal?: AbortSignal): Promise<GuestListener>;
 }
 
 /**
@@ -145,6 +148,21 @@ export interface GuestProcess {
   readonly exit: Promise<Exit>;
   /** Loses interest: the process goes on, its output is discarded and its stdin closed. */
   detach(): void;
+}
+
+/** A socket inside the machine that listens. It ends with the host's connection to the guest, too. */
+export interface GuestListener {
+  /** The one that was chosen; null for a Unix socket. */
+  readonly port: number | null;
+  /** The next connection. Has no deadline of its own; rejects when the listener is closed. */
+  accept(signal?: AbortSignal): Promise<AcceptedSocket>;
+  close(): void;
+}
+
+/** A connection that a program inside has made, and whence; both null for a Unix socket. */
+export interface AcceptedSocket extends GuestSocket {
+  readonly address: string | null;
+  readonly port: number | null;
 }
 
 export interface GuestSocket {

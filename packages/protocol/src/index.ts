@@ -23,6 +23,7 @@ export {
   Hello,
   OomVerdict,
   type DialTarget,
+  type ListenTarget,
   type GuestCall,
   type GuestMethod,
   type GuestParams,
@@ -33,7 +34,9 @@ export {
 } from "./guest.ts";
 export type {
   ByteSink,
+  AcceptedSocket,
   ByteStream,
+  GuestListener,
   Guest,
   GuestProcess,
   GuestSocket,

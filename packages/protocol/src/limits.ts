@@ -176,12 +176,17 @@ export const limits = {
   sshLoginMs: 30_000,
   sshLoginTriesMax: 10,
   sshChannelsMax: 64,
+  /** What a client may have listened on for it, and the time that it has to open a channel for each connection. */
+  sshForwardsMax: 16,
+  sshChannelOpenMs: 30_000,
   sshKeepAliveMs: 15_000,
   /** Variables that a session may set, and the bytes of one. */
   sshVariablesMax: 64,
   sshVariableBytesMax: 4_096,
   /** Connecting to a server inside a machine. */
   dialMs: 10_000,
+  /** Sockets that listen inside a machine, for each connection of a client. */
+  listenersMax: 32,
   /** A program that sets a DNS record, until the record can be seen. */
   dnsProgramMs: 10 * 60_000,
   /** Refusals of one machine that its event log is told of in a minute. */

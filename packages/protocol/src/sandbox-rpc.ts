@@ -421,6 +421,25 @@ export const sandboxMethods = {
     result: z.object({ outputStreamId: z.number() }),
   },
 
+  /** Listens inside the machine, until `closeListener` or the end of the connection. Port 0 is any. */
+  listen: {
+    params: z.union([
+      z.object({ host: optional(z.string().max(255)), port: z.int().min(0).max(65_535) }),
+      z.object({ path: Path }),
+    ]),
+    result: z.object({ listenerId: z.number(), port: z.number().nullable() }),
+  },
+  /** Waits for the next connection. `address` and `port` are of who made it, null for a Unix socket. */
+  accept: {
+    params: z.object({ listenerId: z.int().min(0), inputStreamId: StreamId }),
+    result: z.object({
+      outputStreamId: z.number(),
+      address: z.string().nullable(),
+      port: z.number().nullable(),
+    }),
+  },
+  closeListener: { params: z.object({ listenerId: z.int().min(0) }), result: nothing },
+
   /** Says what a name that was reserved leads to: a port, or the server of a process. */
   exposeHttp: {
     params: z.union([

@@ -85,5 +85,6 @@ export {
 } from "./transfer/transfer.ts";
 export { Endpoint } from "@skerry/protocol";
 export type { DialTarget, SandboxConnection } from "./dial.ts";
+export { SandboxListener, type AcceptedConnection, type ListenTarget } from "./listen.ts";
 export type { SshAccess } from "./ssh.ts";
 export { SshKeys, type SshKey } from "./ssh-keys.ts";

@@ -22,7 +22,9 @@ interface Pending {
 type AbortableMethod = "readFile" | "readTextFile" | "writeFile" | "writeTextFile" | "fetch";
 
 /** Methods that wait for something. */
-type WaitingMethod = "processWait" | "denoHttpWait";
+type WaitingMethod = "processWait" | "denoHttpWait" | "accept";
+
+const waiting: ReadonlySet<SandboxMethodName> = new Set(["processWait", "denoHttpWait", "accept"]);
 /** Methods that may be called again as often as one likes. */
 type RepeatableMethod = WaitingMethod | "processAttach";
 
@@ -185,7 +187,7 @@ export class Rpc {
  * and a program that never serves must not be able to fill our memory.
  */
 function isWaiting(method: SandboxMethodName): method is WaitingMethod {
-  return method === "processWait" || method === "denoHttpWait";
+  return waiting.has(method);
 }
 
 /** What a method gives back, from the `{ok}` or `{error}` that carries it. */

@@ -19,6 +19,7 @@ import {
 import { fetchFrom, type FetchOptions } from "./fetch.ts";
 import { SandboxFiles } from "./files.ts";
 import { Line } from "./line.ts";
+import { SandboxListener, type ListenTarget } from "./listen.ts";
 import { SandboxNetwork } from "./network.ts";
 import {
   createHeaders,
@@ -154,6 +155,16 @@ export class Sandbox implements AsyncDisposable {
    */
   async dial(target: DialTarget): Promise<SandboxConnection> {
     return dial(this.#rpc, target);
+  }
+
+  /**
+   * Listens inside the sandbox, so that programs there reach a server that is outside: what connects
+   * is given to the caller.
+   *
+   * @throws {OperationError} `EADDRINUSE` when something listens there already, and so on.
+   */
+  async listen(target: ListenTarget): Promise<SandboxListener> {
+    return SandboxListener.open(this.#rpc, target);
   }
 
   /** The same as `fs.upload`. */

@@ -42,6 +42,8 @@ export interface SshConfig {
   readonly port: number;
   /** Null: the address that it listens on. */
   readonly publicHost: string | null;
+  /** Whether `ssh -A` lends the client's agent to a sandbox. */
+  readonly allowsAgent: boolean;
 }
 
 /** How exposed servers are reached. */
@@ -88,6 +90,7 @@ export const usage = `usage: skerry serve [options]
   --acme-directory URL   who certifies (SKERRY_ACME_DIRECTORY, Let's Encrypt)
   --ssh HOST:PORT        the SSH gateway; port 0 takes a free one, "off": none (SKERRY_SSH, 127.0.0.1:2222)
   --public-ssh-host NAME the host that SSH clients are told, where it is another (SKERRY_PUBLIC_SSH_HOST)
+  --ssh-agent            lets ssh -A lend a client's agent to a sandbox
   --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
   --pool N               machines that wait ready (SKERRY_POOL, 4)
   --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
@@ -231,7 +234,12 @@ export function readConfig(
     home: resolve(data.home),
     listen: Object.freeze(data.listen),
     https: readHttps(data),
-    ssh: data.ssh && Object.freeze({ ...data.ssh, publicHost: data["public-ssh-host"] }),
+    ssh:
+      data.ssh &&
+      Object.freeze({
+        ...{ ...data.ssh, publicHost: data["public-ssh-host"] },
+        allowsAgent: flags["ssh-agent"] ?? false,
+      }),
     regions: Object.freeze(data.region) as readonly [string, ...string[]],
     poolSize: data.pool,
     sandboxesMax: data["max-sandboxes"],
@@ -303,7 +311,11 @@ function readFlags(args: readonly string[]) {
         "name-server": { type: "string", multiple: true },
         trust: { type: "string", multiple: true },
         "allow-private": { type: "string", multiple: true },
-        ...{ "keep-sandboxes": { type: "boolean" }, help: { type: "boolean" } },
+        ...{
+          "keep-sandboxes": { type: "boolean" },
+          "ssh-agent": { type: "boolean" },
+          help: { type: "boolean" },
+        },
       },
     });
     return values;

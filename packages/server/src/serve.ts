@@ -124,6 +124,7 @@ async function startGateway(
   const gateway = await openGateway({
     ...{ host: ssh.host, port: ssh.port, publicHost: ssh.publicHost ?? undefined },
     ...{ hostKeyFile: sshHostKeyOf(home), endpoint: url, token, log },
+    allowsAgent: ssh.allowsAgent,
     onEvent: (id, kind, detail) => {
       const sandbox = control.sandboxes.live().find((each) => each.id === id);
       sandbox?.record(kind, detail);

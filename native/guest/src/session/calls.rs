@@ -106,6 +106,8 @@ impl Guest {
             "env.all" => self.answer(ticket, Ok(json!(self.environment.all()))),
             "fs.umask" => self.answer_now(ticket, &params, |_, Umask { mask }| Ok(json!(umask(mask)))),
             "dial" => self.dial(ticket, &params),
+            "listen" => self.listen(ticket, &params),
+            "accept" => self.accept(ticket, &params),
             "configure" => {
                 let config = Arc::clone(&self.config);
                 self.root_pool.submit(move || {
@@ -255,6 +257,10 @@ impl Guest {
                 channel.input.is_closed = true;
                 channel.input.was_told = true;
                 channel.input.queue.clear();
+            }
+            Body::Accepting(listener) => {
+                self.stop_accepting(number, listener);
+                self.answer(ticket, Err(GuestError::system(libc::ECANCELED, "accept a connection")));
             }
             Body::Waiting(_) | Body::Dialing(_) | Body::Locking | Body::Patient(_) => {
                 self.answer(ticket, Err(GuestError::system(libc::ECANCELED, "wait for an answer")));

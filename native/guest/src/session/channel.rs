@@ -9,6 +9,8 @@ use crate::flow::{Receiving, Sending};
 use crate::patience::Patient;
 use crate::processes::ProcessId;
 
+use super::listeners::Listening;
+
 /// A channel of a certain connection: what a worker thread brings back may be for one that is long gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
@@ -36,6 +38,9 @@ pub enum Body {
     Process(ProcessId),
     Dialing(Dialing),
     Socket(Socket),
+    Listening(Listening),
+    /// Waits for a connection of the socket that this channel listens on.
+    Accepting(u32),
     Reading(Reading),
     Writing(Writing),
     /// A thread waits for a lock.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{json, Value};
 
 use crate::dial::{self, Dialing, Socket, DIAL_DEADLINE};
 use crate::error::{Answer, GuestError};
@@ -19,9 +19,10 @@ use super::{token, Done, Guest};
 /// Connections are counted in the bits between the kind and the channel; the count comes round after 2^28 of them.
 const CONNECTION_MASK: u32 = (1 << (token::KIND_SHIFT - 32)) - 1;
 
-fn token_of(ticket: Ticket) -> u64 {
+/// The token of a channel's descriptors. `kind` is one of [`token`]'s.
+pub(super) fn token_of(kind: u64, ticket: Ticket) -> u64 {
     let connection = u64::from(ticket.connection & CONNECTION_MASK);
-    token::SOCKET << token::KIND_SHIFT | connection << 32 | u64::from(ticket.channel)
+    kind << token::KIND_SHIFT | connection << 32 | u64::from(ticket.channel)
 }
 
 impl Guest {
@@ -51,7 +52,7 @@ impl Guest {
         }
         while let Some(address) = rest.pop_front() {
             let started = dial::start(&address).and_then(|fd| {
-                self.poller.add(&fd, EDGE_IN | EDGE_OUT, token_of(ticket))?;
+                self.poller.add(&fd, EDGE_IN | EDGE_OUT, token_of(token::SOCKET, ticket))?;
                 Ok(fd)
             });
             match started {
@@ -104,17 +105,17 @@ impl Guest {
             Ok(fd) => fd,
             Err(error) => return self.answer(ticket, Err(error)),
         };
-        match self.poller.add(&fd, EDGE_IN | EDGE_OUT, token_of(ticket)) {
-            Ok(()) => self.open_socket(ticket, fd),
+        match self.poller.add(&fd, EDGE_IN | EDGE_OUT, token_of(token::SOCKET, ticket)) {
+            Ok(()) => self.open_socket(ticket, fd, json!({})),
             Err(error) => self.answer(ticket, Err(GuestError::from_io(&error, "watch a connection"))),
         }
     }
 
-    fn open_socket(&mut self, ticket: Ticket, fd: OwnedFd) {
+    pub(super) fn open_socket(&mut self, ticket: Ticket, fd: OwnedFd, answer: Value) {
         let Some(channel) = self.channel_of(ticket) else { return };
         let is_cancelled = channel.is_cancelled;
         channel.body = Body::Socket(Socket::new(fd));
-        self.outbox.respond(ticket.channel, Ok(json!({})));
+        self.outbox.respond(ticket.channel, Ok(answer));
         if is_cancelled {
             self.close(ticket.channel);
         } else {
@@ -125,7 +126,7 @@ impl Guest {
     pub(super) fn on_socket_ready(&mut self, token: u64, ready: Ready) {
         let number = token as u32;
         let ticket = self.ticket(number);
-        if token_of(ticket) != token {
+        if token_of(token::SOCKET, ticket) != token {
             return;
         }
         let Some(channel) = self.channels.get_mut(&number) else { return };
@@ -152,10 +153,10 @@ impl Guest {
         let Body::Dialing(Dialing { fd, rest, doing }) = std::mem::take(&mut channel.body) else { return };
         match dial::outcome(&fd) {
             Ok(()) => {
-                self.open_socket(ticket, fd);
+                self.open_socket(ticket, fd, json!({}));
                 // What this edge said about reading is not said again.
                 if let Some(Body::Socket(_)) = self.channel_of(ticket).map(|channel| &channel.body) {
-                    self.on_socket_ready(token_of(ticket), ready);
+                    self.on_socket_ready(token_of(token::SOCKET, ticket), ready);
                 }
             }
             Err(error) => self.connect_next(ticket, doing, rest, error.raw_os_error().unwrap_or(libc::EIO)),

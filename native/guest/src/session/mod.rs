@@ -15,6 +15,7 @@ mod dials;
 mod handles;
 mod host;
 mod input;
+mod listeners;
 mod output;
 mod patience;
 mod procs;
@@ -35,6 +36,7 @@ use crate::error::Answer;
 use crate::files::handle::{Handle, Handles};
 use crate::files::transfer::{Portion, Source, Target};
 use crate::frame::{Decoder, Frame};
+use crate::listen::Listener;
 use crate::oom::OomWatch;
 use crate::patience::{DirectoryWatch, Tried};
 use crate::poller::{Poller, Ready};
@@ -66,6 +68,7 @@ mod token {
     pub const KIND_SHIFT: u32 = 60;
     pub const PROCESS: u64 = 1;
     pub const SOCKET: u64 = 2;
+    pub const LISTENER: u64 = 3;
 }
 
 /// What a worker thread has done.
@@ -75,6 +78,7 @@ enum Done {
     Spawned(u64, Answer<Spawned>),
     Resolved(Ticket, String, io::Result<VecDeque<std::net::SocketAddr>>),
     Connected(Ticket, Answer<OwnedFd>),
+    Listening(Ticket, Answer<Listener>),
     ReadOpened(Ticket, Answer<Source>),
     WriteOpened(Ticket, Answer<Target>),
     Portion(Ticket, Portion),
@@ -215,6 +219,7 @@ impl Guest {
             token::DIRECTORIES => self.on_directories(),
             other => match other >> token::KIND_SHIFT {
                 token::PROCESS => self.on_process_ready(other, ready),
+                token::LISTENER => self.on_listener_ready(other),
                 _ => self.on_socket_ready(other, ready),
             },
         }
@@ -227,6 +232,7 @@ impl Guest {
             Done::Spawned(id, answer) => self.on_spawned(id, answer),
             Done::Resolved(ticket, doing, result) => self.on_resolved(ticket, doing, result),
             Done::Connected(ticket, answer) => self.on_connected(ticket, answer),
+            Done::Listening(ticket, answer) => self.on_listening(ticket, answer),
             Done::ReadOpened(ticket, answer) => self.on_read_opened(ticket, answer),
             Done::WriteOpened(ticket, answer) => self.on_write_opened(ticket, answer),
             Done::Portion(ticket, portion) => self.on_portion(ticket, portion),
@@ -248,9 +254,15 @@ impl Guest {
             Body::Process(id) => self.detach(id),
             Body::Reading(reading) => self.drop_reading(reading),
             Body::Writing(writing) => self.drop_later(writing),
+            Body::Listening(listening) => self.stop_listening(listening),
             // Sockets close, and what is pending finds its channel gone.
             Body::Patient(patient) => patient.watch.into_iter().for_each(|watch| self.forget_watch(watch)),
-            Body::Pending | Body::Waiting(_) | Body::Dialing(_) | Body::Socket(_) | Body::Locking => {}
+            Body::Pending
+            | Body::Waiting(_)
+            | Body::Dialing(_)
+            | Body::Socket(_)
+            | Body::Accepting(_)
+            | Body::Locking => {}
         }
     }
 

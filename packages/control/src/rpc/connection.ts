@@ -23,6 +23,7 @@ import { FileHandles } from "./files/handles.ts";
 import type { Dialect, ExposeHttp } from "./handlers/handler.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
+import { Listeners } from "./listeners.ts";
 import { handleNotification } from "./notifications.ts";
 import { Outbox } from "./outbox.ts";
 import { Processes } from "./processes.ts";
@@ -59,6 +60,7 @@ export class Connection implements SandboxClient {
   readonly #outgoing: OutgoingStreams;
   readonly #processes: Processes;
   readonly #handles: FileHandles;
+  readonly #listeners: Listeners;
   readonly #repls = new Repls();
   readonly #dispatcher: Dispatcher;
   readonly #openedAtMs: number;
@@ -96,8 +98,10 @@ export class Connection implements SandboxClient {
     const record = sandbox.record.bind(sandbox);
     this.#processes = new Processes({ guest: sandbox.guest, clock, record });
     this.#handles = new FileHandles(sandbox.guest);
+    this.#listeners = new Listeners();
     this.#dispatcher = new Dispatcher({
-      ...{ handles: this.#handles, repls: this.#repls, dialect: options.dialect },
+      ...{ handles: this.#handles, listeners: this.#listeners, repls: this.#repls },
+      dialect: options.dialect,
       expose: options.expose,
       ...{ guest: sandbox.guest, outbox: this.#outbox, calls: this.#calls, log, traceId },
       ...{ incoming: this.#incoming, outgoing: this.#outgoing, processes: this.#processes },
@@ -193,6 +197,7 @@ export class Connection implements SandboxClient {
     this.#outgoing.closeAll();
     this.#processes.detachAll();
     this.#handles.closeAll();
+    this.#listeners.closeAll();
     this.#repls.closeAll();
     sandbox.detach(this);
     sandbox.record("disconnected", { code, isOwner });

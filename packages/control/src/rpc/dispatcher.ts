@@ -23,6 +23,7 @@ import type { FileHandles } from "./files/handles.ts";
 import type { CallContext, Dialect, ExposeHttp, Handler } from "./handlers/handler.ts";
 import { handlers } from "./handlers/handlers.ts";
 import { Lane, untilAborted } from "./lane.ts";
+import type { Listeners } from "./listeners.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Processes } from "./processes.ts";
 import type { IncomingStreams } from "./streams/incoming.ts";
@@ -37,6 +38,7 @@ export interface DispatcherOptions {
   readonly outgoing: OutgoingStreams;
   readonly processes: Processes;
   readonly handles: FileHandles;
+  readonly listeners: Listeners;
   readonly repls: Repls;
   readonly dialect: Dialect;
   readonly expose: ExposeHttp;
@@ -127,6 +129,7 @@ export class Dispatcher {
 
 const streamFields: ReadonlySet<string> = new Set([
   "stdinStreamId",
+  "inputStreamId",
   "contentStreamId",
   "bodyStreamId",
 ]);

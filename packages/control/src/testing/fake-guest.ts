@@ -6,10 +6,12 @@ import {
   type DirectoryEntry,
   type Guest,
   type GuestCall,
+  type GuestListener,
   type GuestParams,
   type GuestProcess,
   type GuestResult,
   type GuestSocket,
+  type ListenTarget,
   type SpawnParams,
   type WriteFileParams,
 } from "@skerry/protocol";
@@ -31,6 +33,10 @@ export class FakeGuest implements Guest {
   /** Answers to {@link dial}. */
   onDial: (target: DialTarget) => Promise<GuestSocket> = async () => {
     throw new GuestError({ errno: "ECONNREFUSED", message: "Connection refused" });
+  };
+  /** Answers to {@link listen}. */
+  onListen: (target: ListenTarget) => Promise<GuestListener> = async () => {
+    throw new GuestError({ errno: "EADDRINUSE", message: "Address already in use" });
   };
   #lastPid = 100;
   #gone = Promise.withResolvers<never>();
@@ -134,6 +140,11 @@ export class FakeGuest implements Guest {
   async dial(target: DialTarget, signal?: AbortSignal): Promise<GuestSocket> {
     this.#check(signal);
     return await Promise.race([this.onDial(target), this.#gone.promise]);
+  }
+
+  async listen(target: ListenTarget, signal?: AbortSignal): Promise<GuestListener> {
+    this.#check(signal);
+    return await Promise.race([this.onListen(target), this.#gone.promise]);
   }
 
   #check(signal?: AbortSignal): void {

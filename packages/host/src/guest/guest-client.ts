@@ -1,4 +1,5 @@
 import {
+  type AcceptedSocket,
   type ByteStream,
   type DialTarget,
   DirectoryEntry,
@@ -7,12 +8,14 @@ import {
   GuestError,
   type Guest,
   type GuestCall,
+  type GuestListener,
   type GuestParams,
   type GuestProcess,
   type GuestResult,
   guestResults,
   type GuestSocket,
   limits,
+  type ListenTarget,
   SandboxError,
   type SpawnParams,
   type WriteFileParams,
@@ -123,7 +126,29 @@ export class GuestClient implements Guest {
     const channel = this.#open("dial", target);
     using _guard = cancelOn(channel, isPatient ? signal : withDeadline(limits.guestCallMs, signal));
     await this.#answer(channel);
-    return { output: channel.output(), input: channel, close: () => channel.cancel() };
+    return socketOf(channel);
+  }
+
+  async listen(target: ListenTarget, signal?: AbortSignal): Promise<GuestListener> {
+    signal?.throwIfAborted();
+    const channel = this.#open("listen", target);
+    using _guard = cancelOn(channel, withDeadline(limits.guestCallMs, signal));
+    const opened = guestResults.listen.safeParse(await this.#answer(channel));
+    if (!opened.success) throw this.#violation("the answer to listen has the wrong shape");
+    return {
+      port: opened.data.port,
+      accept: (accepting) => this.#accept(channel.id, accepting),
+      close: () => channel.cancel(),
+    };
+  }
+
+  async #accept(listener: number, signal?: AbortSignal): Promise<AcceptedSocket> {
+    signal?.throwIfAborted();
+    const channel = this.#open("accept", { listener });
+    using _guard = cancelOn(channel, signal);
+    const accepted = guestResults.accept.safeParse(await this.#answer(channel));
+    if (!accepted.success) throw this.#violation("the answer to accept has the wrong shape");
+    return { ...socketOf(channel), ...accepted.data };
   }
 
   #open(method: string, params: object): Channel {
@@ -237,6 +262,11 @@ function withDeadline(ms: number, signal: AbortSignal | undefined): AbortSignal 
 }
 
 /** Gives a call up when `signal` aborts: the guest is told, and the caller gets the reason. */
+/** Of a `dial` or an `accept` that was answered. */
+function socketOf(channel: Channel): GuestSocket {
+  return { output: channel.output(), input: channel, close: () => channel.cancel() };
+}
+
 function cancelOn(channel: Channel, signal: AbortSignal | undefined): Disposable {
   const abort = (): void => {
     channel.cancel();

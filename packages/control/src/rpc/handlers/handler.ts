@@ -5,6 +5,7 @@ import type { Call, Calls } from "../calls.ts";
 import type { Repls } from "../deno/repls.ts";
 import type { FileHandles } from "../files/handles.ts";
 import type { Lane } from "../lane.ts";
+import type { Listeners } from "../listeners.ts";
 import type { Outbox } from "../outbox.ts";
 import type { Processes } from "../processes.ts";
 import type { IncomingStreams } from "../streams/incoming.ts";
@@ -28,6 +29,7 @@ export interface CallContext {
   readonly outbox: Outbox;
   readonly processes: Processes;
   readonly handles: FileHandles;
+  readonly listeners: Listeners;
   readonly repls: Repls;
   readonly dialect: Dialect;
   readonly expose: ExposeHttp;

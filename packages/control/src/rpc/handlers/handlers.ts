@@ -11,6 +11,7 @@ import { fileHandleHandlers } from "./file-handles.ts";
 import { fileSearchHandlers } from "./file-search.ts";
 import { fileHandlers } from "./files.ts";
 import type { Handlers } from "./handler.ts";
+import { listenHandlers } from "./listen.ts";
 import { processHandlers } from "./processes.ts";
 
 /** Every method of the sandbox socket. */
@@ -24,6 +25,7 @@ export const handlers: Handlers<SandboxMethodName> = {
   ...denoReplHandlers,
   ...fetchHandlers,
   ...dialHandlers,
+  ...listenHandlers,
   ...exposeHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {
