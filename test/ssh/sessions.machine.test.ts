@@ -56,6 +56,11 @@ suite("a command over ssh", { timeout: 200_000 }, () => {
     assert.ok(stdout.equals(sent));
   });
 
+  test("has its errors whole, however many they are", async () => {
+    const { code, stderr } = await ssh(["box", "head -c 6000000 /dev/zero | tr '\\0' e >&2"]);
+    assert.deepEqual([code, stderr.length], [0, 6_000_000]);
+  });
+
   test("has the variables that it is sent, and the sandbox's", async () => {
     await sandbox.env.set("FROM_SANDBOX", "1");
     const way = sshConfig(directory, access, ["SetEnv FROM_CLIENT=2"]);
