@@ -71,7 +71,7 @@ suite("the configuration", () => {
     assert.equal(read(["--https", "off"])?.https, null);
     assert.equal(read(["--ssh", "off"])?.ssh, null);
     assert.deepEqual(read(["--ssh", "0.0.0.0:22", "--public-ssh-host", "boxes.example"])?.ssh, {
-      ...{ host: "0.0.0.0", port: 22, publicHost: "boxes.example" },
+      ...{ host: "0.0.0.0", port: 22, publicHost: "boxes.example", allowsAgent: false },
     });
     assert.throws(() => read(["--tls-cert", "/c"]), ConfigError);
     assert.throws(() => read(["--base-domain", "no name"]), ConfigError);
