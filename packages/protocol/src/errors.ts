@@ -47,6 +47,13 @@ export const errors = {
     message: "The request is larger than this server accepts.",
     remedy: "Send less, or send the bytes as a stream.",
   },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    message: "The access token may not do this.",
+    remedy:
+      "Use a token that may; one that is good for a single sandbox does no more than enter it.",
+  },
   ORIGIN_REFUSED: {
     status: 403,
     retryable: false,
@@ -112,6 +119,12 @@ export const errors = {
     retryable: false,
     message: "The sandbox has as many names as one may have.",
     remedy: "Use one of them; names end with their sandbox.",
+  },
+  TOO_MANY_TOKENS: {
+    status: 429,
+    retryable: false,
+    message: "There are as many tokens as there may be.",
+    remedy: "Revoke those that nobody uses; tokens of a sandbox end with it.",
   },
   NAME_NOT_FOUND: {
     status: 404,

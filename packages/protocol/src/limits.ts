@@ -158,6 +158,8 @@ export const limits = {
   /** Certificates that egress keeps, requests at once over one HTTP/2 connection. */
   egressCertificatesMax: 1_000,
   egressStreamsMax: 100,
+  /** Tokens that are good for one sandbox alone. */
+  sandboxTokensMax: 64,
   /** Terminals of one sandbox; how long one waits for a viewer to come back, and what that one is shown. */
   terminalsMax: 16,
   terminalKeptMs: 10 * 60_000,

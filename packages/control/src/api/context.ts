@@ -4,11 +4,13 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { Ingress } from "../ingress/ingress.ts";
 import type { Sandboxes } from "../sandboxes/sandboxes.ts";
+import { VisibleSandboxes } from "../sandboxes/visible-sandboxes.ts";
 import type { SshAccess } from "../ssh/ssh-access.ts";
+import type { Principal } from "../tokens/principal.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 
-/** What requests are answered from. */
-export interface ApiContext {
+/** What the API of a server works with. */
+export interface ServerContext {
   readonly host: HostApi;
   readonly sandboxes: Sandboxes;
   readonly tokens: Tokens;
@@ -23,4 +25,15 @@ export interface ApiContext {
   readonly lifetimeMaxMs: number;
   /** Values of the `Origin` header whose pages may open sockets. Browsers send it, programs do not. */
   readonly allowedOrigins: readonly string[];
+}
+
+/** What one request is answered from: the server as far as whoever asks may know it. */
+export interface ApiContext extends Omit<ServerContext, "sandboxes"> {
+  readonly principal: Principal;
+  readonly sandboxes: VisibleSandboxes;
+}
+
+/** The server as somebody may know it. */
+export function contextOf(server: ServerContext, principal: Principal): ApiContext {
+  return { ...server, principal, sandboxes: new VisibleSandboxes(server.sandboxes, principal) };
 }

@@ -1,5 +1,6 @@
 import { paths, SandboxError } from "@skerry/protocol";
 
+import type { Principal } from "../tokens/principal.ts";
 import type { ApiContext } from "./context.ts";
 import { exposeHttp, signUrl } from "./expose-routes.ts";
 import { loggablePath } from "./http.ts";
@@ -24,41 +25,51 @@ import {
 /** Answers one request. `id` is the sandbox that the path names, `name` the part of it, if it names any. */
 type Route = (request: Request, context: ApiContext, id: string, name: string) => Promise<Response>;
 
+/**
+ * What a request is about, and so which tokens are good for it: `"sandbox"` the one that the path names,
+ * also by a token of its own; `"owner"` that one, by those who own it; `"account"` anything else.
+ */
+type About = "sandbox" | "owner" | "account";
+
 interface Entry {
+  readonly about: About;
   readonly method: string;
   readonly path: RegExp;
   readonly route: Route;
 }
 
-const entry = (method: string, template: string, route: Route): Entry => ({
-  method,
+const entry = (about: About, method: string, template: string, route: Route): Entry => ({
+  ...{ about, method, route },
   path: new RegExp(`^${template.replaceAll(/\{\w+\}/g, "([^/]+)")}$`),
-  route,
 });
 
 const routes: readonly Entry[] = [
-  entry("GET", paths.list, listSandboxes),
-  entry("GET", paths.listV3, listSandboxes),
+  entry("account", "GET", paths.list, listSandboxes),
+  entry("account", "GET", paths.listV3, listSandboxes),
   ...[paths.sandbox, paths.sandboxPlural].flatMap((path) => [
-    entry("GET", path, describeSandbox),
-    entry("PATCH", path, extendSandbox),
-    entry("DELETE", path, killSandbox),
+    entry("sandbox", "GET", path, describeSandbox),
+    entry("owner", "PATCH", path, extendSandbox),
+    entry("sandbox", "DELETE", path, killSandbox),
   ]),
-  ...[paths.exposeHttp, paths.exposeHttpPlural].map((path) => entry("POST", path, exposeHttp)),
-  ...[paths.exposeSsh, paths.exposeSshPlural].map((path) => entry("POST", path, exposeSsh)),
-  entry("POST", paths.signUrl, signUrl),
-  entry("POST", paths.authorizeSsh, authorizeSsh),
-  entry("GET", paths.sshKeys, listSshKeys),
-  entry("POST", paths.sshKeys, addSshKey),
-  entry("DELETE", `${paths.sshKeys}/{id}`, removeSshKey),
-  entry("GET", "/api/v1/sandboxes/{id}", describeWithSsh),
-  entry("GET", "/api/v1/status", readStatus),
-  entry("GET", "/api/v1/sandboxes/{id}/events", listEvents),
-  entry("GET", "/api/v1/sandboxes/{id}/network", readNetwork),
-  entry("PUT", "/api/v1/sandboxes/{id}/network", replaceNetwork),
-  entry("GET", "/api/v1/sandboxes/{id}/secrets", listSecrets),
-  entry("PUT", "/api/v1/sandboxes/{id}/secrets/{name}", putSecret),
-  entry("DELETE", "/api/v1/sandboxes/{id}/secrets/{name}", removeSecret),
+  ...[paths.exposeHttp, paths.exposeHttpPlural].map((path) =>
+    entry("sandbox", "POST", path, exposeHttp),
+  ),
+  ...[paths.exposeSsh, paths.exposeSshPlural].map((path) =>
+    entry("sandbox", "POST", path, exposeSsh),
+  ),
+  entry("sandbox", "POST", paths.signUrl, signUrl),
+  entry("account", "POST", paths.authorizeSsh, authorizeSsh),
+  entry("account", "GET", paths.sshKeys, listSshKeys),
+  entry("account", "POST", paths.sshKeys, addSshKey),
+  entry("account", "DELETE", `${paths.sshKeys}/{id}`, removeSshKey),
+  entry("sandbox", "GET", "/api/v1/sandboxes/{id}", describeWithSsh),
+  entry("account", "GET", "/api/v1/status", readStatus),
+  entry("sandbox", "GET", "/api/v1/sandboxes/{id}/events", listEvents),
+  entry("sandbox", "GET", "/api/v1/sandboxes/{id}/network", readNetwork),
+  entry("owner", "PUT", "/api/v1/sandboxes/{id}/network", replaceNetwork),
+  entry("sandbox", "GET", "/api/v1/sandboxes/{id}/secrets", listSecrets),
+  entry("owner", "PUT", "/api/v1/sandboxes/{id}/secrets/{name}", putSecret),
+  entry("owner", "DELETE", "/api/v1/sandboxes/{id}/secrets/{name}", removeSecret),
 ];
 
 /** What the official clients have and this server does not have yet. */
@@ -80,12 +91,22 @@ export async function answer(request: Request, context: ApiContext): Promise<Res
   if (sockets.some((path) => path.test(pathname))) {
     throw new SandboxError("INVALID_REQUEST", "this path is a WebSocket");
   }
-  for (const { method, path, route } of routes) {
+  for (const { about, method, path, route } of routes) {
     const match = method === request.method ? path.exec(pathname) : null;
-    if (match !== null) return await route(request, context, match[1] ?? "", match[2] ?? "");
+    if (match === null) continue;
+    const [, id = "", name = ""] = match;
+    checkReach(context.principal, about, id);
+    return await route(request, context, id, name);
   }
   if (later.some((path) => path.test(pathname))) {
     throw new SandboxError("NOT_IMPLEMENTED", loggablePath(pathname));
   }
   throw new SandboxError("NOT_FOUND", `${request.method} ${loggablePath(pathname)}`);
+}
+
+/** @throws {SandboxError} `FORBIDDEN`; `SANDBOX_NOT_FOUND` for a sandbox that the token knows nothing of. */
+function checkReach({ scope }: Principal, about: About, id: string): void {
+  if (scope.kind === "user") return;
+  if (about !== "account" && id !== scope.sandboxId) throw new SandboxError("SANDBOX_NOT_FOUND");
+  if (about !== "sandbox") throw new SandboxError("FORBIDDEN");
 }

@@ -6,7 +6,7 @@ import { limits, toSandboxError, type SandboxError } from "@skerry/protocol";
 
 import { authorize } from "./authorize.ts";
 import { answerParseError } from "./client-error.ts";
-import type { ApiContext } from "./context.ts";
+import { contextOf, type ServerContext } from "./context.ts";
 import {
   errorResponse,
   loggablePath,
@@ -20,11 +20,11 @@ import { Upgrades, type Closing } from "./upgrades.ts";
 
 /** The HTTP and WebSocket API. */
 export class ApiServer {
-  readonly #context: ApiContext;
+  readonly #context: ServerContext;
   readonly #http: Server;
   readonly #upgrades: Upgrades;
 
-  constructor(context: ApiContext) {
+  constructor(context: ServerContext) {
     this.#context = context;
     this.#upgrades = new Upgrades(context);
     this.#http = createServer({
@@ -93,8 +93,9 @@ export class ApiServer {
   /** Never rejects: every failure has an answer. */
   async #respond(message: IncomingMessage, traceId: string): Promise<Response> {
     try {
-      await authorize(message.headers.authorization, this.#context.tokens);
-      return await answer(await toRequest(message, urlOf(message)), this.#context);
+      const principal = await authorize(message.headers.authorization, this.#context.tokens);
+      const context = contextOf(this.#context, principal);
+      return await answer(await toRequest(message, urlOf(message)), context);
     } catch (error) {
       const failure = toSandboxError(error);
       this.#logFault(failure, traceId);

@@ -19,7 +19,7 @@ import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { Terminals } from "../terminal/terminals.ts";
 import { authorize } from "./authorize.ts";
-import type { ApiContext } from "./context.ts";
+import { contextOf, type ApiContext, type ServerContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
 import { ingressOf } from "./expose-routes.ts";
 import { loggablePath, refuseUpgrade, urlOf } from "./http.ts";
@@ -46,11 +46,11 @@ interface Target {
  * is a socket, so that every failure is a plain HTTP answer, which the clients know how to tell.
  */
 export class Upgrades {
-  readonly #context: ApiContext;
+  readonly #context: ServerContext;
   readonly #sockets: WebSocketServer;
   readonly #terminals: Terminals;
 
-  constructor(context: ApiContext) {
+  constructor(context: ServerContext) {
     this.#context = context;
     this.#terminals = new Terminals(context.clock);
     const options: ServerOptions & { readonly closeTimeout: number } = {
@@ -112,10 +112,10 @@ export class Upgrades {
     message: IncomingMessage,
   ): Promise<{ readonly sandbox: Sandbox; readonly terminal: Terminal }> {
     this.#checkOrigin(message.headers.origin);
-    await authorize(terminalToken(message), this.#context.tokens);
+    const { sandboxes } = await this.#authorize(terminalToken(message));
     const { pathname, searchParams } = urlOf(message);
     const [, id = ""] = terminalPath.exec(pathname) ?? [];
-    const sandbox = this.#context.sandboxes.get(readId(id));
+    const sandbox = sandboxes.get(readId(id));
     const session = searchParams.get("session");
     if (session !== null) return { sandbox, terminal: this.#terminals.find(sandbox, session) };
     const size = (name: string, fallback: number): number => {
@@ -137,14 +137,14 @@ export class Upgrades {
 
   async #findTarget(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
     this.#checkOrigin(message.headers.origin);
-    await authorize(message.headers.authorization, this.#context.tokens);
+    const context = await this.#authorize(message.headers.authorization);
     const { pathname } = urlOf(message);
     if (createPath.test(pathname)) {
-      return await this.#create(message, gone);
+      return await this.#create(message, context, gone);
     }
     const [, id] = connectPath.exec(pathname) ?? [];
     if (id === undefined) throw new SandboxError("NOT_FOUND", loggablePath(pathname));
-    return { sandbox: this.#context.sandboxes.get(readId(id)), isOwner: false };
+    return { sandbox: context.sandboxes.get(readId(id)), isOwner: false };
   }
 
   /** A page in a browser sends its origin, and may not use a token that it got hold of. */
@@ -153,8 +153,12 @@ export class Upgrades {
     throw new SandboxError("ORIGIN_REFUSED", origin.slice(0, 200));
   }
 
-  async #create(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
-    const { sandboxes, clock, lifetimeMaxMs, regions } = this.#context;
+  async #authorize(header: string | undefined): Promise<ApiContext> {
+    return contextOf(this.#context, await authorize(header, this.#context.tokens));
+  }
+
+  async #create(message: IncomingMessage, context: ApiContext, gone: AbortSignal): Promise<Target> {
+    const { sandboxes, clock, lifetimeMaxMs, regions } = context;
     const header = single(message, headers.config);
     const hints = { host: message.headers.host, region: single(message, headers.region) };
     const rules = { nowMs: clock.now(), lifetimeMaxMs, regions };

@@ -75,4 +75,11 @@ export const migrations: readonly string[] = [
     updated_at_ms INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE tokens ADD COLUMN scope TEXT NOT NULL DEFAULT 'user' CHECK (scope IN ('user', 'sandbox'));
+  ALTER TABLE tokens ADD COLUMN sandbox_id TEXT REFERENCES sandboxes (id) ON DELETE CASCADE;
+  CREATE INDEX tokens_by_sandbox ON tokens (sandbox_id) WHERE sandbox_id IS NOT NULL;
+  CREATE TRIGGER tokens_end AFTER UPDATE OF status ON sandboxes WHEN new.status = 'stopped'
+  BEGIN DELETE FROM tokens WHERE sandbox_id = new.id; END;
+  `,
 ];

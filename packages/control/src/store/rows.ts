@@ -13,6 +13,7 @@ import type {
   SshGrantRow,
   SshKeyRow,
   TokenRow,
+  TokenScope,
 } from "./store.ts";
 
 /** Rows of the database as values. The tables are STRICT and written by this package alone. */
@@ -27,7 +28,15 @@ export function readToken(row: Row): TokenRow {
     createdAtMs: Number(row["created_at_ms"]),
     expiresAtMs: timeOrNull(row, "expires_at_ms"),
     lastUsedAtMs: timeOrNull(row, "last_used_at_ms"),
+    scope: readScope(row),
   };
+}
+
+function readScope(row: Row): TokenScope {
+  const kind = text(row, "scope");
+  if (kind === "sandbox") return { kind, sandboxId: SandboxId.parse(row["sandbox_id"]) };
+  if (kind === "user") return { kind };
+  throw new TypeError(`column scope is ${kind}`); // never more than was meant
 }
 
 /** A row of `sandboxes`. */

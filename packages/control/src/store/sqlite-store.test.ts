@@ -42,7 +42,8 @@ suite("the file of the store", () => {
     const token = { id: "tok_1", name: "kept", hash: new Uint8Array(32), createdAtMs: 1 };
     {
       await using store = openSqliteStore(path);
-      await store.tokens.insert({ ...token, expiresAtMs: null, lastUsedAtMs: null });
+      const scope = { kind: "user" } as const;
+      await store.tokens.insert({ ...token, expiresAtMs: null, lastUsedAtMs: null, scope });
     }
     await using again = openSqliteStore(path);
     assert.deepEqual(

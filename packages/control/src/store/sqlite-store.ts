@@ -31,15 +31,24 @@ export function openSqliteStore(path: string): Store {
 }
 
 function tokenStore(database: DatabaseSync): TokenStore {
-  const insert = database.prepare("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)");
+  const insert = database.prepare(
+    `INSERT INTO tokens SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+     WHERE ?8 IS NULL
+     OR (EXISTS (SELECT 1 FROM sandboxes WHERE id = ?8 AND status = 'running')
+         AND (SELECT count(*) FROM tokens WHERE sandbox_id = ?8) < ?9)`,
+  );
   const byHash = database.prepare("SELECT * FROM tokens WHERE hash = ?");
   const all = database.prepare("SELECT * FROM tokens ORDER BY created_at_ms, id");
   const touch = database.prepare("UPDATE tokens SET last_used_at_ms = ? WHERE id = ?");
   const remove = database.prepare("DELETE FROM tokens WHERE id = ?");
   return {
-    async insert(token) {
-      const { id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs } = token;
-      insert.run(id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs);
+    async insert(token, max = Number.MAX_SAFE_INTEGER) {
+      const { id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs, scope } = token;
+      const sandboxId = scope.kind === "sandbox" ? scope.sandboxId : null;
+      const { changes } = insert.run(
+        ...[id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs, scope.kind, sandboxId, max],
+      );
+      return changes !== 0;
     },
     async findByHash(hash) {
       const row = byHash.get(hash);

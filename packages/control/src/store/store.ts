@@ -14,6 +14,13 @@ export interface Store extends AsyncDisposable {
   readonly exposures: ExposureStore;
 }
 
+/** What a token is good for. */
+export type TokenScope =
+  /** All that its user may do. */
+  | { readonly kind: "user" }
+  /** To enter one sandbox, and to read of it. */
+  | { readonly kind: "sandbox"; readonly sandboxId: SandboxId };
+
 /** A token, as far as it is kept. */
 export interface TokenRow {
   /** `"tok_…"`: what people name a token by. */
@@ -25,11 +32,13 @@ export interface TokenRow {
   /** Null: never. */
   readonly expiresAtMs: number | null;
   readonly lastUsedAtMs: number | null;
+  readonly scope: TokenScope;
 }
 
-/** The access tokens, by their hashes. */
+/** The access tokens, by their hashes. Those of a sandbox end with it. */
 export interface TokenStore {
-  insert(token: TokenRow): Promise<void>;
+  /** Answers whether it was taken: one of a sandbox is not when that has `max` already, or does not run. */
+  insert(token: TokenRow, max?: number): Promise<boolean>;
   findByHash(hash: Uint8Array): Promise<TokenRow | null>;
   /** Oldest first. */
   list(): Promise<readonly TokenRow[]>;

@@ -36,6 +36,22 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.equal(await store.tokens.findByHash(early.hash), null);
     });
 
+    test("keeps tokens of a sandbox until it stops, and so many of them", async () => {
+      await using store = await open();
+      const [one, other] = [aSandbox(), aSandbox()];
+      for (const row of [one, other]) await store.sandboxes.insert(row);
+      const of = (sandboxId = one.id) => aToken({ scope: { kind: "sandbox", sandboxId } });
+      const [first, second, others] = [of(), of(), of(other.id)];
+      assert.equal(await store.tokens.insert(first, 1), true);
+      assert.equal(await store.tokens.insert(second, 1), false);
+      assert.equal(await store.tokens.insert(others, 1), true);
+      assert.deepEqual((await store.tokens.findByHash(first.hash))?.scope, first.scope);
+      await store.sandboxes.setStopped(one.id, 1, "killed");
+      assert.equal(await store.tokens.findByHash(first.hash), null);
+      assert.equal(await store.tokens.insert(second, 9), false);
+      assert.deepEqual((await store.tokens.findByHash(others.hash))?.scope, others.scope);
+    });
+
     test("keeps a sandbox from its start to its end", async () => {
       await using store = await open();
       const row = aSandbox({ labels: { team: "red", "": "é\"'" }, stopAtMs: 50 });
@@ -198,7 +214,7 @@ function aToken(token: Partial<TokenRow> = {}): TokenRow {
     id: `tok_${randomBytes(8).toString("hex")}`,
     name: "a token",
     hash: randomBytes(32),
-    ...{ createdAtMs: 1, expiresAtMs: null, lastUsedAtMs: null },
+    ...{ createdAtMs: 1, expiresAtMs: null, lastUsedAtMs: null, scope: { kind: "user" } },
     ...token,
   };
 }

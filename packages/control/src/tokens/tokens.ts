@@ -1,9 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 
-import { letters, tokenPrefix } from "@skerry/protocol";
+import { letters, limits, SandboxError, tokenPrefix, type SandboxId } from "@skerry/protocol";
 
 import type { Clock } from "../clock.ts";
-import type { TokenRow, TokenStore } from "../store/store.ts";
+import type { TokenRow, TokenScope, TokenStore } from "../store/store.ts";
 
 const secretLetters = 40; // 5 bits each: 200 bits
 const longestTokenBytes = 256;
@@ -16,6 +16,7 @@ export interface TokenInfo {
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
   readonly lastUsedAtMs: number | null;
+  readonly scope: TokenScope;
 }
 
 /** A token that was just made; the one time that its text can be read. */
@@ -33,18 +34,29 @@ export class Tokens {
     this.#clock = clock;
   }
 
-  /** Makes a token. Without `expiresAtMs` it is valid until it is revoked. */
+  /** Makes a token of a user. Without `expiresAtMs` it is valid until it is revoked. */
   async issue(name: string, expiresAtMs: number | null = null): Promise<IssuedToken> {
-    const token = tokenPrefix + letters(randomBytes(secretLetters), secretLetters);
-    const row: TokenRow = {
-      id: `tok_${letters(randomBytes(12), 12)}`,
-      name,
-      hash: hashOf(token),
-      createdAtMs: this.#clock.now(),
-      expiresAtMs,
-      lastUsedAtMs: null,
-    };
-    await this.#store.insert(row);
+    const made = this.#make(name, expiresAtMs, { kind: "user" });
+    await this.#store.insert(made.row);
+    return { ...infoOf(made.row), token: made.token };
+  }
+
+  /**
+   * Makes a token that is good for one sandbox alone: to connect, to read of it and to expose what it
+   * serves. It ends with the sandbox, and sooner with `expiresAtMs`.
+   *
+   * @throws {SandboxError} `TOO_MANY_TOKENS`, `SANDBOX_NOT_FOUND` when it does not run.
+   */
+  async issueFor(
+    sandboxId: SandboxId,
+    { name, expiresAtMs = null }: { readonly name: string; readonly expiresAtMs?: number | null },
+  ): Promise<IssuedToken> {
+    const { row, token } = this.#make(name, expiresAtMs, { kind: "sandbox", sandboxId });
+    if (!(await this.#store.insert(row, limits.sandboxTokensMax))) {
+      const count = (await this.#store.list()).filter(({ scope }) => isOf(scope, sandboxId)).length;
+      if (count < limits.sandboxTokensMax) throw new SandboxError("SANDBOX_NOT_FOUND");
+      throw new SandboxError("TOO_MANY_TOKENS", `${limits.sandboxTokensMax} of one sandbox`);
+    }
     return { ...infoOf(row), token };
   }
 
@@ -72,6 +84,20 @@ export class Tokens {
     return await this.#store.remove(id);
   }
 
+  #make(
+    name: string,
+    expiresAtMs: number | null,
+    scope: TokenScope,
+  ): { readonly row: TokenRow; readonly token: string } {
+    const token = tokenPrefix + letters(randomBytes(secretLetters), secretLetters);
+    const row: TokenRow = {
+      id: `tok_${letters(randomBytes(12), 12)}`,
+      ...{ name, hash: hashOf(token), scope },
+      ...{ createdAtMs: this.#clock.now(), expiresAtMs, lastUsedAtMs: null },
+    };
+    return { row, token };
+  }
+
   async #find(token: string): Promise<TokenRow | null> {
     if (!token.startsWith(tokenPrefix) || token.length > longestTokenBytes) return null;
     const hash = hashOf(token);
@@ -86,6 +112,10 @@ function hashOf(token: string): Uint8Array {
   return createHash("sha256").update(token).digest();
 }
 
-function infoOf({ id, name, createdAtMs, expiresAtMs, lastUsedAtMs }: TokenRow): TokenInfo {
-  return { id, name, createdAtMs, expiresAtMs, lastUsedAtMs };
+function isOf(scope: TokenScope, sandboxId: SandboxId): boolean {
+  return scope.kind === "sandbox" && scope.sandboxId === sandboxId;
+}
+
+function infoOf({ hash: _hash, ...info }: TokenRow): TokenInfo {
+  return info;
 }
