@@ -42,6 +42,7 @@ export const testRequirements: readonly Requirement[] = [
   { package: "pebble", shows: "pebble" },
   { package: "openssh-client", shows: "ssh" },
   { package: "rsync", shows: "rsync" },
+  { package: "tmux", shows: "tmux" },
   { package: "git", shows: "git" },
   { package: "openssl", shows: "openssl" },
 ];
