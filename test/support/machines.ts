@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The processes that run the machines of a home, by sandbox id. */
@@ -20,6 +20,17 @@ export function machineProcesses(home: string): Map<string, number> {
 export function residentMiB(pid: number): number {
   const text = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) / 1024;
+}
+
+/** The most memory that a process has held since {@link resetPeak}, in MiB. */
+export function residentPeakMiB(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmHWM:\s+(\d+)/.exec(text)?.[1]) / 1024;
+}
+
+/** From now on {@link residentPeakMiB} counts anew, from what the process holds now. */
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
 export function isAlive(pid: number): boolean {
