@@ -80,9 +80,15 @@ const runners: Readonly<Record<string, (code: string) => Promise<string>>> = {
 };
 
 suite("what the pages show", { timeout: 300_000 }, () => {
-  const guides = ["first-steps", "command-line", "network", "secrets", "expose", "ssh"].map(
-    (name) => `docs/guide/${name}.md`,
-  );
+  const guides = [
+    "first-steps",
+    "command-line",
+    "network",
+    "secrets",
+    "expose",
+    "ssh",
+    "users",
+  ].map((name) => `docs/guide/${name}.md`);
   for (const page of ["README.md", ...guides]) {
     for (const { language, code, line } of blocksOf(page)) {
       test(`${page}, line ${line}, runs as it is printed`, async () => {

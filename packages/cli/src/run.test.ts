@@ -324,6 +324,59 @@ ${testId}  2026-01-02 03:04:05  ord     running  55m 55s  a=b
   });
 });
 
+suite("who may use the server", () => {
+  const user = {
+    ...{ id: "usr_1", name: "alice", role: "member", createdAt: "2026-01-02T03:04:05.000Z" },
+    organization: { id: "org_1", name: "acme" },
+  };
+  const token = {
+    ...{ id: "tok_1", name: "laptop", user: "usr_1", scope: "sandbox", sandbox: testId },
+    ...{ createdAt: "2026-01-02T03:04:05.000Z", expiresAt: null, lastUsedAt: null },
+  };
+
+  for (const [args, line, answer, printed] of [
+    [["users"], "GET /api/v1/users", [user], /usr_1 +alice +member +acme/],
+    [["users", "me"], "GET /api/v1/users/me", user, /^alice of acme \(member\)\n$/],
+    [["users", "create", "alice"], "POST /api/v1/users", user, /^usr_1\n$/],
+    [["users", "delete", "alice"], "DELETE /api/v1/users/alice", null, /^$/],
+    [["orgs"], "GET /api/v1/organizations", [user.organization], /org_1 +acme/],
+    [["tokens"], "GET /api/v1/tokens", [token], /tok_1 +laptop +sbx_\S+ .* never +never/],
+    [["tokens", "--user", "a"], "GET /api/v1/tokens?user=a", [token], /tok_1/],
+    [
+      ["tokens", "create", "x", "--for", testId, "--expires", "1h"],
+      "POST /api/v1/tokens",
+      { ...token, token: "ddo_1" },
+      /^ddo_1\n$/,
+    ],
+    [["tokens", "revoke", "tok_1"], "DELETE /api/v1/tokens/tok_1", null, /^$/],
+  ] as const) {
+    test(`is asked and changed by ${args.join(" ")}`, async () => {
+      await using server = await FakeServer.listen();
+      const body = Array.isArray(answer)
+        ? answer.map((each: object) => ({ createdAt: user.createdAt, ...each }))
+        : answer;
+      server.respond = () => ({ status: 200, body: body === null ? "" : JSON.stringify(body) });
+      const context = fakeContext();
+      assert.equal(await skerry(server, context, ...args), 0, context.written.stderr);
+      assert.equal(server.requests[0]?.line, line);
+      assert.match(context.written.stdout, printed);
+    });
+  }
+
+  for (const args of [
+    ["users", "x"],
+    ["users", "create"],
+    ["orgs", "x"],
+    ["tokens", "create"],
+  ]) {
+    test(`is not asked by ${args.join(" ")}, which makes no sense`, async () => {
+      await using server = await FakeServer.listen();
+      assert.equal(await skerry(server, fakeContext(), ...args), 2);
+      assert.equal(server.requests.length, 0);
+    });
+  }
+});
+
 suite("skerry", () => {
   for (const [args, code, stdout] of [
     [[], 2, /Verbs:/],

@@ -14,8 +14,11 @@ import { kill } from "./commands/kill.ts";
 import { refuseLaterVerb } from "./commands/later.ts";
 import { list } from "./commands/list.ts";
 import { logs } from "./commands/logs.ts";
+import { organizations } from "./commands/organizations.ts";
 import { sshKeys } from "./commands/ssh-keys.ts";
 import { ssh } from "./commands/ssh.ts";
+import { tokens } from "./commands/tokens.ts";
+import { users } from "./commands/users.ts";
 import type { Context } from "./context.ts";
 import { report, UsageError } from "./failure.ts";
 import { helpOf, overview } from "./help.ts";
@@ -24,6 +27,7 @@ import type { HandedVerb, Verb } from "./verb.ts";
 const verbs: readonly (Verb | HandedVerb)[] = [
   ...[serve, env, doctor],
   ...[create, runVerb, list, exec, copy, expose, ssh, sshKeys, logs, extend, kill],
+  ...[tokens, users, organizations],
   ...[images, completionOf(() => verbs)],
 ];
 

@@ -17,7 +17,9 @@ import { Sandboxes } from "./sandboxes/sandboxes.ts";
 import { Vault, vaultKeyBytes } from "./secrets/vault.ts";
 import { SshAccess } from "./ssh/ssh-access.ts";
 import type { Store } from "./store/store.ts";
+import { Leases } from "./tokens/leases.ts";
 import { Tokens } from "./tokens/tokens.ts";
+import { Users } from "./users/users.ts";
 
 /** What a control plane is built from. */
 export interface ControlOptions {
@@ -42,6 +44,7 @@ export interface ControlOptions {
 /** The control plane of one server. */
 export interface Control {
   readonly tokens: Tokens;
+  readonly users: Users;
   readonly sandboxes: Sandboxes;
   readonly ssh: SshAccess;
   /** Starts to serve the API. Port 0 takes a free one. */
@@ -65,7 +68,9 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
   const { host, store, log, version, regions, allowedOrigins = [] } = options;
   const { clock = systemClock, lifetimeMaxMs = limits.lifetimeMaxMs } = options;
   const { sandboxesMax = limits.sandboxesMax, vaultKey = randomBytes(vaultKeyBytes) } = options;
-  const tokens = new Tokens(store.tokens, clock);
+  const leases = new Leases();
+  const tokens = new Tokens(store.tokens, clock, leases);
+  const users = new Users({ store, clock, leases });
   const vault = new Vault(vaultKey);
   const sandboxes = new Sandboxes({
     ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
@@ -77,11 +82,12 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
   await ingress?.adopt(sandboxes.live());
   const ssh = new SshAccess({ store, sandboxes, clock });
   const api = new ApiServer({
-    ...{ host, sandboxes, tokens, ingress, ssh, clock, log },
+    ...{ host, sandboxes, tokens, users, leases, ingress, ssh, clock, log },
     ...{ version, regions, lifetimeMaxMs, allowedOrigins },
   });
   return {
     tokens,
+    users,
     sandboxes,
     ssh,
     listen: (name, port) => api.listen(name, port),

@@ -1,5 +1,13 @@
 import { z } from "zod";
 
+import {
+  OrganizationRequest,
+  OrganizationSummary,
+  TokenRequest,
+  TokenSummary,
+  UserRequest,
+  UserSummary,
+} from "./accounts.ts";
 import { errors } from "./errors.ts";
 import { closeCode, rpcErrors } from "./json-rpc.ts";
 import {
@@ -47,6 +55,12 @@ export function contract(): object {
       exposeAnswer: schemaOf(ExposeAnswer, "output"),
       signRequest: schemaOf(SignRequest, "input"),
       signAnswer: schemaOf(SignAnswer, "output"),
+      organizationRequest: schemaOf(OrganizationRequest, "input"),
+      organizationSummary: schemaOf(OrganizationSummary, "output"),
+      userRequest: schemaOf(UserRequest, "input"),
+      userSummary: schemaOf(UserSummary, "output"),
+      tokenRequest: schemaOf(TokenRequest, "input"),
+      tokenSummary: schemaOf(TokenSummary, "output"),
       sandboxSummary: schemaOf(SandboxSummary, "output"),
     },
     errors: Object.fromEntries(Object.entries(errors).map(([code, { status }]) => [code, status])),

@@ -66,6 +66,12 @@ export const errors = {
     message: "Nothing is found under this path.",
     remedy: "Check the path and the method.",
   },
+  CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: "It stands against what is there.",
+    remedy: "Choose another name, or remove first what `details` names.",
+  },
   SANDBOX_NOT_FOUND: {
     status: 404,
     retryable: false,

@@ -1,3 +1,14 @@
+export {
+  AccountName,
+  IssuedTokenAnswer,
+  OrganizationRequest,
+  OrganizationSummary,
+  Role,
+  TokenRequest,
+  TokenSummary,
+  UserRequest,
+  UserSummary,
+} from "./accounts.ts";
 export { errors, SandboxError, toSandboxError, type ErrorBody, type ErrorCode } from "./errors.ts";
 export {
   encodeFrame,

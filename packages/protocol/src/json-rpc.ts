@@ -21,6 +21,8 @@ export type RpcErrorName = keyof typeof rpcErrors;
 export const closeCode = {
   normal: 1000,
   goingAway: 1001,
+  /** The token, key or user that it was opened with counts no more. */
+  revoked: 1008,
   messageTooBig: 1009,
   internal: 1011,
   /** The server starts again, and the sandbox goes on: the client may come back. */

@@ -158,8 +158,13 @@ export const limits = {
   /** Certificates that egress keeps, requests at once over one HTTP/2 connection. */
   egressCertificatesMax: 1_000,
   egressStreamsMax: 100,
-  /** Tokens that are good for one sandbox alone. */
+  /** Tokens that are good for one sandbox alone, and those of a user. */
   sandboxTokensMax: 64,
+  userTokensMax: 256,
+  /** Users and organizations of a server, and the letters of their names and of a token's. */
+  usersMax: 10_000,
+  organizationsMax: 1_000,
+  accountNameMax: 64,
   /** Terminals of one sandbox; how long one waits for a viewer to come back, and what that one is shown. */
   terminalsMax: 16,
   terminalKeptMs: 10 * 60_000,

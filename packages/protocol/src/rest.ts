@@ -24,6 +24,11 @@ export const paths = {
   sshKeys: "/users/me/ssh-keys",
   /** Ours: what the SSH gateway asks. */
   authorizeSsh: "/api/v1/ssh/authorize",
+  /** Ours: who may do what. */
+  organizations: "/api/v1/organizations",
+  users: "/api/v1/users",
+  me: "/api/v1/users/me",
+  tokens: "/api/v1/tokens",
   /** Ours: signs another address of a private name. */
   signUrl: "/api/v1/sandboxes/{id}/urls",
   list: "/api/v2/sandboxes",

@@ -167,8 +167,8 @@ async function contentOf(response: Response): Promise<unknown> {
   return text === "" ? undefined : understood((): unknown => JSON.parse(text));
 }
 
-/** What `read` makes of an answer. @throws {RpcError} `INVALID_ANSWER` when it can make nothing of it. */
-function understood<T>(read: () => T): T {
+/** @internal What `read` makes of an answer. @throws {RpcError} `INVALID_ANSWER` when it can make nothing of it. */
+export function understood<T>(read: () => T): T {
   try {
     return read();
   } catch (cause) {

@@ -11,6 +11,8 @@ import {
 import { Sandbox } from "./sandbox.ts";
 import { serverStatus, type ServerStatus } from "./server-status.ts";
 import { SshKeys } from "./ssh-keys.ts";
+import { Tokens } from "./tokens.ts";
+import { Organizations, Users } from "./users.ts";
 
 /** One sandbox in a list. */
 export interface SandboxMetadata {
@@ -97,6 +99,9 @@ export class Sandboxes {
 export class Client {
   readonly sandboxes: Sandboxes;
   readonly sshKeys: SshKeys;
+  readonly users: Users;
+  readonly organizations: Organizations;
+  readonly tokens: Tokens;
   readonly #api: Api;
 
   /** @throws {MissingTokenError} @throws {MissingEndpointError} @throws {InvalidOptionError} */
@@ -104,6 +109,9 @@ export class Client {
     const { endpoint, token } = serverOf(options);
     this.#api = new Api({ endpoint, token });
     this.sshKeys = new SshKeys(this.#api);
+    this.users = new Users(this.#api);
+    this.organizations = new Organizations(this.#api);
+    this.tokens = new Tokens(this.#api);
     this.sandboxes = new Sandboxes({ endpoint: endpoint.href, token }, this.#api);
   }
 

@@ -88,3 +88,5 @@ export type { DialTarget, SandboxConnection } from "./dial.ts";
 export { SandboxListener, type AcceptedConnection, type ListenTarget } from "./listen.ts";
 export type { SshAccess } from "./ssh.ts";
 export { SshKeys, type SshKey } from "./ssh-keys.ts";
+export { Tokens, type IssuedToken, type Token, type TokenOptions } from "./tokens.ts";
+export { Organizations, Users, type Organization, type User, type UserOptions } from "./users.ts";

@@ -13,7 +13,7 @@ import type { Verb } from "../verb.ts";
 export const sshKeys: Verb = {
   name: "ssh-keys",
   usage: "[list | add FILE [--name NAME] | delete ID]",
-  about: "the public keys that enter every sandbox by SSH",
+  about: "the public keys by which you enter sandboxes by SSH",
   options: {
     name: { type: "string", value: "NAME", about: "what a key is called; default: its comment" },
   },

@@ -6,14 +6,19 @@ import type { Ingress } from "../ingress/ingress.ts";
 import type { Sandboxes } from "../sandboxes/sandboxes.ts";
 import { VisibleSandboxes } from "../sandboxes/visible-sandboxes.ts";
 import type { SshAccess } from "../ssh/ssh-access.ts";
+import type { Leases } from "../tokens/leases.ts";
 import type { Principal } from "../tokens/principal.ts";
 import type { Tokens } from "../tokens/tokens.ts";
+import type { Users } from "../users/users.ts";
 
 /** What the API of a server works with. */
 export interface ServerContext {
   readonly host: HostApi;
   readonly sandboxes: Sandboxes;
   readonly tokens: Tokens;
+  readonly users: Users;
+  /** What was opened with tokens and keys. */
+  readonly leases: Leases;
   /** Null when this server exposes nothing. */
   readonly ingress: Ingress | null;
   readonly ssh: SshAccess;

@@ -1,6 +1,15 @@
 import { paths, SandboxError } from "@skerry/protocol";
 
 import type { Principal } from "../tokens/principal.ts";
+import {
+  createOrganization,
+  createUser,
+  describeMe,
+  listOrganizations,
+  listUsers,
+  removeOrganization,
+  removeUser,
+} from "./account-routes.ts";
 import type { ApiContext } from "./context.ts";
 import { exposeHttp, signUrl } from "./expose-routes.ts";
 import { loggablePath } from "./http.ts";
@@ -21,15 +30,17 @@ import {
   listSshKeys,
   removeSshKey,
 } from "./ssh-routes.ts";
+import { createToken, listTokens, revokeToken } from "./token-routes.ts";
 
 /** Answers one request. `id` is the sandbox that the path names, `name` the part of it, if it names any. */
 type Route = (request: Request, context: ApiContext, id: string, name: string) => Promise<Response>;
 
 /**
  * What a request is about, and so which tokens are good for it: `"sandbox"` the one that the path names,
- * also by a token of its own; `"owner"` that one, by those who own it; `"account"` anything else.
+ * also by a token of its own; `"owner"` that one, by those who own it; `"account"` what users have for
+ * themselves; `"server"` what is for admins.
  */
-type About = "sandbox" | "owner" | "account";
+type About = "sandbox" | "owner" | "account" | "server";
 
 interface Entry {
   readonly about: About;
@@ -58,10 +69,20 @@ const routes: readonly Entry[] = [
     entry("sandbox", "POST", path, exposeSsh),
   ),
   entry("sandbox", "POST", paths.signUrl, signUrl),
-  entry("account", "POST", paths.authorizeSsh, authorizeSsh),
+  entry("server", "POST", paths.authorizeSsh, authorizeSsh),
   entry("account", "GET", paths.sshKeys, listSshKeys),
   entry("account", "POST", paths.sshKeys, addSshKey),
   entry("account", "DELETE", `${paths.sshKeys}/{id}`, removeSshKey),
+  entry("account", "GET", paths.me, describeMe),
+  entry("account", "GET", paths.tokens, listTokens),
+  entry("account", "POST", paths.tokens, createToken),
+  entry("account", "DELETE", `${paths.tokens}/{id}`, revokeToken),
+  entry("server", "GET", paths.users, listUsers),
+  entry("server", "POST", paths.users, createUser),
+  entry("server", "DELETE", `${paths.users}/{id}`, removeUser),
+  entry("server", "GET", paths.organizations, listOrganizations),
+  entry("server", "POST", paths.organizations, createOrganization),
+  entry("server", "DELETE", `${paths.organizations}/{id}`, removeOrganization),
   entry("sandbox", "GET", "/api/v1/sandboxes/{id}", describeWithSsh),
   entry("account", "GET", "/api/v1/status", readStatus),
   entry("sandbox", "GET", "/api/v1/sandboxes/{id}/events", listEvents),
@@ -105,8 +126,12 @@ export async function answer(request: Request, context: ApiContext): Promise<Res
 }
 
 /** @throws {SandboxError} `FORBIDDEN`; `SANDBOX_NOT_FOUND` for a sandbox that the token knows nothing of. */
-function checkReach({ scope }: Principal, about: About, id: string): void {
-  if (scope.kind === "user") return;
-  if (about !== "account" && id !== scope.sandboxId) throw new SandboxError("SANDBOX_NOT_FOUND");
+function checkReach(principal: Principal, about: About, id: string): void {
+  const isOfSandbox = about === "sandbox" || about === "owner";
+  if (principal.kind === "user") {
+    if (about === "server" && principal.user.role !== "admin") throw new SandboxError("FORBIDDEN");
+    return;
+  }
+  if (isOfSandbox && id !== principal.sandboxId) throw new SandboxError("SANDBOX_NOT_FOUND");
   if (about !== "sandbox") throw new SandboxError("FORBIDDEN");
 }

@@ -93,7 +93,7 @@ export class ApiServer {
   /** Never rejects: every failure has an answer. */
   async #respond(message: IncomingMessage, traceId: string): Promise<Response> {
     try {
-      const principal = await authorize(message.headers.authorization, this.#context.tokens);
+      const principal = await authorize(message.headers.authorization, this.#context);
       const context = contextOf(this.#context, principal);
       return await answer(await toRequest(message, urlOf(message)), context);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { SandboxError, SshAuthorizeRequest, SshKeyRequest } from "@skerry/protocol";
 
+import { userIdOf, userOf } from "../tokens/principal.ts";
 import type { ApiContext } from "./context.ts";
 import { readId } from "./read-id.ts";
 import { readJson } from "./read-json.ts";
@@ -8,10 +9,10 @@ import { summaryOf } from "./reading.ts";
 /** `POST`: a username, and a key, by which the sandbox is entered. */
 export async function exposeSsh(
   _request: Request,
-  { sandboxes, ssh }: ApiContext,
+  { sandboxes, ssh, principal }: ApiContext,
   id: string,
 ): Promise<Response> {
-  return Response.json(await ssh.expose(sandboxes.get(readId(id))));
+  return Response.json(await ssh.expose(sandboxes.get(readId(id)), userIdOf(principal)));
 }
 
 /** `POST`: whom a username and a key lead to. What does not exist and what is not allowed look the same. */
@@ -24,25 +25,32 @@ export async function authorizeSsh(request: Request, { ssh }: ApiContext): Promi
 }
 
 /** `GET` of the keys of the user. */
-export async function listSshKeys(_request: Request, { ssh }: ApiContext): Promise<Response> {
-  return Response.json(await ssh.keys());
+export async function listSshKeys(
+  _request: Request,
+  { ssh, principal }: ApiContext,
+): Promise<Response> {
+  return Response.json(await ssh.keys(userOf(principal).id));
 }
 
 /** `POST`: one more. */
-export async function addSshKey(request: Request, { ssh }: ApiContext): Promise<Response> {
+export async function addSshKey(
+  request: Request,
+  { ssh, principal }: ApiContext,
+): Promise<Response> {
   const parsed = SshKeyRequest.safeParse(await readJson(request));
   if (!parsed.success)
     throw new SandboxError("INVALID_REQUEST", "name: a text; public_key: a line");
-  return Response.json(await ssh.addKey(parsed.data.name, parsed.data.public_key), { status: 201 });
+  const { name, public_key: line } = parsed.data;
+  return Response.json(await ssh.addKey(userOf(principal).id, name, line), { status: 201 });
 }
 
 /** `DELETE` of one; its sessions end. */
 export async function removeSshKey(
   _request: Request,
-  { ssh }: ApiContext,
+  { ssh, principal }: ApiContext,
   id: string,
 ): Promise<Response> {
-  await ssh.removeKey(id);
+  await ssh.removeKey(userOf(principal).id, id);
   return new Response(null, { status: 204 });
 }
 

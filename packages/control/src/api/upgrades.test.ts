@@ -5,6 +5,7 @@ import { suite, test } from "node:test";
 
 import { SandboxError } from "@skerry/protocol";
 
+import { firstIds } from "../store/store.ts";
 import { startControl, type Fixture } from "../testing/control-fixture.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { Refused, RpcClient } from "../testing/rpc-client.ts";
@@ -153,7 +154,14 @@ suite("an upgrade", () => {
       await aborted.promise;
       await server.control.close();
       assert.equal(server.host.machines.size, 0);
-      assert.deepEqual(await server.store.sandboxes.list({ labels: {}, limit: 9 }), []);
+      assert.deepEqual(
+        await server.store.sandboxes.list({
+          organizationId: firstIds.organization,
+          labels: {},
+          limit: 9,
+        }),
+        [],
+      );
     });
   }
 

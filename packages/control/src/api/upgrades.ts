@@ -18,6 +18,7 @@ import type { Dialect, ExposeHttp } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { Terminals } from "../terminal/terminals.ts";
+import { tagsOf, type Principal } from "../tokens/principal.ts";
 import { authorize } from "./authorize.ts";
 import { contextOf, type ApiContext, type ServerContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
@@ -36,6 +37,7 @@ export interface Upgrade {
 /** Where an upgrade leads: the sandbox, and whether this connection created it. */
 interface Target {
   readonly sandbox: Sandbox;
+  readonly principal: Principal;
   readonly isOwner: boolean;
   /** The address of the port that the client wanted exposed. */
   readonly url?: string | undefined;
@@ -76,9 +78,9 @@ export class Upgrades {
     };
     try {
       if (terminalPath.test(urlOf(message).pathname)) {
-        const { sandbox, terminal } = await this.#findTerminal(message);
+        const { sandbox, terminal, principal } = await this.#findTerminal(message);
         gone.release();
-        this.#showTerminal(upgrade, terminal);
+        this.#showTerminal(upgrade, terminal, principal);
         finished(101, sandbox.id);
         return null;
       }
@@ -108,16 +110,20 @@ export class Upgrades {
   }
 
   /** Starts a terminal, or finds the one that the query names. */
-  async #findTerminal(
-    message: IncomingMessage,
-  ): Promise<{ readonly sandbox: Sandbox; readonly terminal: Terminal }> {
+  async #findTerminal(message: IncomingMessage): Promise<{
+    readonly sandbox: Sandbox;
+    readonly terminal: Terminal;
+    readonly principal: Principal;
+  }> {
     this.#checkOrigin(message.headers.origin);
-    const { sandboxes } = await this.#authorize(terminalToken(message));
+    const { sandboxes, principal } = await this.#authorize(terminalToken(message));
     const { pathname, searchParams } = urlOf(message);
     const [, id = ""] = terminalPath.exec(pathname) ?? [];
     const sandbox = sandboxes.get(readId(id));
     const session = searchParams.get("session");
-    if (session !== null) return { sandbox, terminal: this.#terminals.find(sandbox, session) };
+    if (session !== null) {
+      return { sandbox, terminal: this.#terminals.find(sandbox, session), principal };
+    }
     const size = (name: string, fallback: number): number => {
       const given = searchParams.get(name);
       if (given === null) return fallback;
@@ -126,13 +132,32 @@ export class Upgrades {
       return Number(given);
     };
     const wish = { rows: size("rows", 24), cols: size("cols", 80) };
-    return { sandbox, terminal: await this.#terminals.start(sandbox, wish) };
+    return { sandbox, terminal: await this.#terminals.start(sandbox, wish), principal };
   }
 
-  #showTerminal({ message, socket, head }: Upgrade, terminal: Terminal): void {
-    this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) =>
-      terminal.show(client),
-    );
+  #showTerminal(
+    { message, socket, head }: Upgrade,
+    terminal: Terminal,
+    principal: Principal,
+  ): void {
+    this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) => {
+      terminal.show(client);
+      this.#lease(client, { principal, header: terminalToken(message) }, (reason) =>
+        client.close(closeCode.revoked, reason),
+      );
+    });
+  }
+
+  /** Has a socket end when what it was opened with is taken back, or was while it opened. */
+  #lease(
+    client: WebSocket,
+    { principal, header }: { readonly principal: Principal; readonly header: string | undefined },
+    end: (reason: string) => void,
+  ): void {
+    const revoked = (): void => end("The access was revoked.");
+    const lease = this.#context.leases.hold(tagsOf(principal), revoked);
+    client.once("close", () => lease[Symbol.dispose]());
+    void authorize(header, this.#context).catch(revoked);
   }
 
   async #findTarget(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
@@ -144,7 +169,8 @@ export class Upgrades {
     }
     const [, id] = connectPath.exec(pathname) ?? [];
     if (id === undefined) throw new SandboxError("NOT_FOUND", loggablePath(pathname));
-    return { sandbox: context.sandboxes.get(readId(id)), isOwner: false };
+    const { principal } = context;
+    return { sandbox: context.sandboxes.get(readId(id)), isOwner: false, principal };
   }
 
   /** A page in a browser sends its origin, and may not use a token that it got hold of. */
@@ -154,20 +180,21 @@ export class Upgrades {
   }
 
   async #authorize(header: string | undefined): Promise<ApiContext> {
-    return contextOf(this.#context, await authorize(header, this.#context.tokens));
+    return contextOf(this.#context, await authorize(header, this.#context));
   }
 
   async #create(message: IncomingMessage, context: ApiContext, gone: AbortSignal): Promise<Target> {
-    const { sandboxes, clock, lifetimeMaxMs, regions } = context;
+    const { sandboxes, principal, clock, lifetimeMaxMs, regions } = context;
     const header = single(message, headers.config);
     const hints = { host: message.headers.host, region: single(message, headers.region) };
     const rules = { nowMs: clock.now(), lifetimeMaxMs, regions };
     const wish = readCreateConfig(header, hints, rules);
     if (wish.port !== null) ingressOf(this.#context); // before anything is made
     const sandbox = await sandboxes.create(wish, gone);
-    if (wish.port === null) return { sandbox, isOwner: true };
+    if (wish.port === null) return { sandbox, isOwner: true, principal };
     try {
-      return { sandbox, isOwner: true, url: await this.#expose(sandbox, wish.port) };
+      const url = await this.#expose(sandbox, wish.port);
+      return { sandbox, isOwner: true, principal, url };
     } catch (error) {
       sandbox.request({ kind: "kill" }); // it is not what was asked for
       throw error;
@@ -182,7 +209,7 @@ export class Upgrades {
   }
 
   #open({ message, socket, head, traceId }: Upgrade, target: Target): void {
-    const { sandbox, isOwner, url } = target;
+    const { sandbox, isOwner, principal, url } = target;
     const { clock, log } = this.#context;
     if (!sandbox.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
     let isOpen = false;
@@ -200,7 +227,11 @@ export class Upgrades {
       const options = {
         ...{ sandbox, clock, log: childLog, traceId, isOwner, received, dialect, expose },
       };
-      sandbox.attach(new Connection(client, options));
+      const connection = new Connection(client, options);
+      sandbox.attach(connection);
+      this.#lease(client, { principal, header: message.headers.authorization }, (reason) =>
+        connection.end(closeCode.revoked, reason),
+      );
     });
     this.#sockets.off("headers", tell);
     // The socket has gone, or its handshake was wrong and ws has answered: nobody knows the sandbox.

@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 
 import { limits } from "@skerry/protocol";
 
+import { firstIds } from "../store/store.ts";
 import { startControl, type Fixture } from "../testing/control-fixture.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import type { RpcClient } from "../testing/rpc-client.ts";
@@ -200,7 +201,11 @@ suite("the end of a connection", () => {
     assert.equal((await owner.closed).code, 1006);
     await ended(server, owner);
     assert.equal(server.host.machines.size, 0);
-    const [row] = await server.store.sandboxes.list({ labels: {}, limit: 1 });
+    const [row] = await server.store.sandboxes.list({
+      organizationId: firstIds.organization,
+      labels: {},
+      limit: 1,
+    });
     assert.equal(row?.endReason, "session-silent");
   });
 

@@ -16,7 +16,7 @@ import { creationError } from "./creation-error.ts";
 import { decide } from "./decide.ts";
 import { Journal } from "./journal.ts";
 import type { SandboxEffect, SandboxRequest, SandboxState } from "./lifecycle.ts";
-import type { SandboxClient, SandboxContext, SandboxSpec } from "./spec.ts";
+import type { SandboxClient, SandboxContext, SandboxOwner, SandboxSpec } from "./spec.ts";
 
 /**
  * The actor of one sandbox: the only thing that changes it. Requests are decided one at a time by
@@ -24,6 +24,7 @@ import type { SandboxClient, SandboxContext, SandboxSpec } from "./spec.ts";
  */
 export class Sandbox {
   readonly id: SandboxId;
+  readonly owner: SandboxOwner;
   readonly region: string;
   readonly memoryMiB: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -42,11 +43,13 @@ export class Sandbox {
 
   constructor(
     id: SandboxId,
+    owner: SandboxOwner,
     spec: Omit<SandboxSpec, "env" | "network" | "secrets">,
     createdAtMs: number,
     context: SandboxContext,
   ) {
     this.id = id;
+    this.owner = { organizationId: owner.organizationId, createdBy: owner.createdBy };
     this.region = spec.region;
     this.memoryMiB = spec.memoryMiB;
     this.labels = spec.labels;
@@ -263,7 +266,7 @@ export class Sandbox {
     }));
     await store.sandboxes.insert(
       {
-        ...{ id, region, createdAtMs, memoryMiB, labels, stopAtMs },
+        ...{ id, ...this.owner, region, createdAtMs, memoryMiB, labels, stopAtMs },
         ...{ status: "running", stoppedAtMs: null, endReason: null },
       },
       sealed,

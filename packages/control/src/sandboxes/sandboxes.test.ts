@@ -14,6 +14,7 @@ import { Sandboxes } from "./sandboxes.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;
+const owner = { organizationId: "org_mine", createdBy: "usr_me" };
 const network = { kind: "open" } as const;
 const vault = new Vault(randomBytes(vaultKeyBytes));
 const spec = {
@@ -33,6 +34,7 @@ function open(store: Store, options: { readonly sandboxesMax?: number } = {}) {
 async function remember(store: Store, stopAtMs: number | null): Promise<SandboxId> {
   const id = makeSandboxId("ord", randomBytes(20));
   await store.sandboxes.insert({
+    ...owner,
     ...{ id, region: "ord", status: "running", createdAtMs: 1, memoryMiB: 1280, labels: {} },
     ...{ stoppedAtMs: null, endReason: null, stopAtMs },
   });
@@ -79,7 +81,11 @@ suite("a sandbox", () => {
   test("ends at its time, and the store knows why", async () => {
     await using store = openSqliteStore(":memory:");
     const { host, clock, sandboxes } = open(store);
-    const sandbox = await sandboxes.create({ ...spec, stopAtMs: clock.now() + 1_000 }, never);
+    const sandbox = await sandboxes.create(
+      { ...spec, stopAtMs: clock.now() + 1_000 },
+      owner,
+      never,
+    );
     clock.advance(999);
     assert.ok(sandbox.isRunning);
     clock.advance(1);
@@ -110,10 +116,10 @@ suite("a sandbox", () => {
     const { clock } = open(store);
     const options = { host, store: slow, clock, log, vault, lifetimeMaxMs: 1, sandboxesMax: 1 };
     const fragile = new Sandboxes(options);
-    await assert.rejects(fragile.create(spec, never), { code: "HOST_UNAVAILABLE" });
+    await assert.rejects(fragile.create(spec, owner, never), { code: "HOST_UNAVAILABLE" });
     assert.equal(host.machines.size, 0);
     assert.equal(fragile.count, 0);
-    const [row] = await sandboxes.list({});
+    const [row] = await sandboxes.list(owner.organizationId, {});
     assert.equal(row?.status, "stopped");
   });
 
@@ -121,7 +127,7 @@ suite("a sandbox", () => {
     await using store = openSqliteStore(":memory:");
     const { host, sandboxes } = open(store);
     await store[Symbol.asyncDispose]();
-    await assert.rejects(sandboxes.create(spec, never), { code: "INTERNAL" });
+    await assert.rejects(sandboxes.create(spec, owner, never), { code: "INTERNAL" });
     assert.equal(host.machines.size, 0);
     assert.equal(sandboxes.count, 0);
   });
@@ -129,7 +135,7 @@ suite("a sandbox", () => {
   test("goes on when the store fails later", async () => {
     await using store = openSqliteStore(":memory:");
     const { host, sandboxes } = open(store);
-    const sandbox = await sandboxes.create(spec, never);
+    const sandbox = await sandboxes.create(spec, owner, never);
     await store[Symbol.asyncDispose]();
     sandbox.record("connected", {});
     assert.ok(sandbox.isRunning);
@@ -141,7 +147,7 @@ suite("a sandbox", () => {
   test("is let go even when its machine cannot be disposed of", async () => {
     await using store = openSqliteStore(":memory:");
     const { host, sandboxes } = open(store);
-    const sandbox = await sandboxes.create(spec, never);
+    const sandbox = await sandboxes.create(spec, owner, never);
     host.beforeDispose = async () => Promise.reject(new Error("stuck"));
     sandbox.request({ kind: "kill" });
     assert.equal(await sandbox.ended, "killed");
@@ -151,7 +157,7 @@ suite("a sandbox", () => {
   test("is let go when its machine never finishes going", async () => {
     await using store = openSqliteStore(":memory:");
     const { host, clock, sandboxes } = open(store);
-    const sandbox = await sandboxes.create(spec, never);
+    const sandbox = await sandboxes.create(spec, owner, never);
     host.beforeDispose = () => new Promise(() => {});
     sandbox.request({ kind: "kill" });
     clock.advance(2 * limits.disposeMs);
@@ -161,7 +167,7 @@ suite("a sandbox", () => {
   test("keeps a bounded account of what its user does", async () => {
     await using store = openSqliteStore(":memory:");
     const { sandboxes } = open(store);
-    const sandbox = await sandboxes.create(spec, never);
+    const sandbox = await sandboxes.create(spec, owner, never);
     const args = Array.from({ length: 10_000 }, () => "x".repeat(100));
     sandbox.record("command-started", { pid: 1, command: "y".repeat(100_000), args });
     sandbox.request({ kind: "kill" });
@@ -179,21 +185,25 @@ suite("a server that closes", () => {
     await using store = openSqliteStore(":memory:");
     const { host, clock, sandboxes } = open(store);
     const made = await Promise.all([
-      sandboxes.create(spec, never),
-      sandboxes.create({ ...spec, stopAtMs: clock.now() + 1_000 }, never),
+      sandboxes.create(spec, owner, never),
+      sandboxes.create({ ...spec, stopAtMs: clock.now() + 1_000 }, owner, never),
     ]);
     await sandboxes.close();
     assert.equal(host.machines.size, 0);
     for (const sandbox of made) assert.equal(await sandbox.ended, "shutdown");
-    await assert.rejects(sandboxes.create(spec, never), { code: "SHUTTING_DOWN" });
+    await assert.rejects(sandboxes.create(spec, owner, never), { code: "SHUTTING_DOWN" });
     assert.deepEqual(await store.sandboxes.running(), []);
   });
 
   test("can leave those with a duration to the next one", async () => {
     await using store = openSqliteStore(":memory:");
     const { host, clock, sandboxes } = open(store);
-    await sandboxes.create(spec, never);
-    const { id } = await sandboxes.create({ ...spec, stopAtMs: clock.now() + 60_000 }, never);
+    await sandboxes.create(spec, owner, never);
+    const { id } = await sandboxes.create(
+      { ...spec, stopAtMs: clock.now() + 60_000 },
+      owner,
+      never,
+    );
     assert.deepEqual(await sandboxes.close(true), new Set([id]));
     assert.deepEqual([...host.machines.keys()], [id]);
     const next = open(store);

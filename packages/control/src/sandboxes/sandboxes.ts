@@ -10,7 +10,7 @@ import {
 
 import type { EndReason, SandboxEvent, SandboxRow } from "../store/store.ts";
 import { Sandbox } from "./sandbox.ts";
-import type { SandboxContext, SandboxSpec } from "./spec.ts";
+import type { SandboxContext, SandboxOwner, SandboxSpec } from "./spec.ts";
 
 const forgetEveryMs = 3_600_000;
 
@@ -67,7 +67,7 @@ export class Sandboxes {
         continue;
       }
       wanted.delete(machine.id);
-      const sandbox = this.#add(new Sandbox(row.id, row, row.createdAtMs, this.#options));
+      const sandbox = this.#add(new Sandbox(row.id, row, row, row.createdAtMs, this.#options));
       sandbox.adopt(machine);
       sandbox.log.info("sandbox adopted");
     }
@@ -95,14 +95,14 @@ export class Sandboxes {
    *
    * @throws {SandboxError} `TOO_MANY_SANDBOXES`, `SHUTTING_DOWN`, `CANCELLED`, and the host's codes.
    */
-  async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+  async create(spec: SandboxSpec, owner: SandboxOwner, signal: AbortSignal): Promise<Sandbox> {
     if (this.#isClosing) throw new SandboxError("SHUTTING_DOWN");
     if (this.#live.size >= this.max) {
       throw new SandboxError("TOO_MANY_SANDBOXES", `${this.max} at the same time`);
     }
     const id = makeSandboxId(spec.region, randomBytes(20));
     const now = this.#options.clock.now();
-    const sandbox = this.#add(new Sandbox(id, spec, now, this.#options));
+    const sandbox = this.#add(new Sandbox(id, owner, spec, now, this.#options));
     try {
       await sandbox.start(spec, signal);
       return sandbox;
@@ -125,9 +125,13 @@ export class Sandboxes {
     return sandbox;
   }
 
-  /** Running and lately stopped ones that have all of `labels`, newest first. */
-  async list(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRow[]> {
-    return await this.#options.store.sandboxes.list({ labels, limit: limits.listMax });
+  /** Running and lately stopped ones of an organization that have all of `labels`, newest first. */
+  async list(
+    organizationId: string,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<readonly SandboxRow[]> {
+    const filter = { organizationId, labels, limit: limits.listMax };
+    return await this.#options.store.sandboxes.list(filter);
   }
 
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when it never was, or is forgotten. */

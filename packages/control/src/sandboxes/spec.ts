@@ -11,7 +11,14 @@ export interface SandboxClient {
   end(code: number, reason: string): void;
 }
 
-/** What a sandbox is made of, beside its id. */
+/** Whose a sandbox is. */
+export interface SandboxOwner {
+  readonly organizationId: string;
+  /** The id of the user. */
+  readonly createdBy: string;
+}
+
+/** What a sandbox is made of, beside its id and its owner. */
 export interface SandboxSpec {
   readonly region: string;
   readonly memoryMiB: number;

@@ -1,10 +1,10 @@
 import { SandboxError, type SandboxId } from "@skerry/protocol";
 
 import type { SandboxEvent, SandboxRow } from "../store/store.ts";
-import type { Principal } from "../tokens/principal.ts";
+import { userOf, type Principal } from "../tokens/principal.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Sandboxes } from "./sandboxes.ts";
-import type { SandboxSpec } from "./spec.ts";
+import type { SandboxOwner, SandboxSpec } from "./spec.ts";
 
 /**
  * The sandboxes as somebody may know them: all others look like those that never were. Whatever answers
@@ -19,9 +19,10 @@ export class VisibleSandboxes {
     this.#principal = principal;
   }
 
-  /** How many hold a machine now. */
+  /** How many of the organization hold a machine now. @throws {SandboxError} `FORBIDDEN` */
   get count(): number {
-    return this.#all.count;
+    const { organizationId } = userOf(this.#principal);
+    return this.#all.live().filter(({ owner }) => owner.organizationId === organizationId).length;
   }
 
   get max(): number {
@@ -30,20 +31,22 @@ export class VisibleSandboxes {
 
   /** @throws {SandboxError} `FORBIDDEN`, and what {@link Sandboxes.create} throws. */
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    this.#needsUser();
-    return await this.#all.create(spec, signal);
+    const { organizationId, id: createdBy } = userOf(this.#principal);
+    return await this.#all.create(spec, { organizationId, createdBy }, signal);
   }
 
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when no sandbox with this id runs. */
   get(id: SandboxId): Sandbox {
-    this.#needsReach(id);
-    return this.#all.get(id);
+    const sandbox = this.#all.get(id);
+    this.#needsReach(id, sandbox.owner);
+    return sandbox;
   }
 
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when it never was, or is forgotten. */
   async find(id: SandboxId): Promise<SandboxRow> {
-    this.#needsReach(id);
-    return await this.#all.find(id);
+    const row = await this.#all.find(id);
+    this.#needsReach(id, row);
+    return row;
   }
 
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` */
@@ -54,17 +57,13 @@ export class VisibleSandboxes {
 
   /** Running and lately stopped ones that have all of `labels`, newest first. @throws {SandboxError} `FORBIDDEN` */
   async list(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRow[]> {
-    this.#needsUser();
-    return await this.#all.list(labels);
+    return await this.#all.list(userOf(this.#principal).organizationId, labels);
   }
 
-  #needsUser(): void {
-    if (this.#principal.scope.kind !== "user") throw new SandboxError("FORBIDDEN");
-  }
-
-  #needsReach(id: SandboxId): void {
-    const { scope } = this.#principal;
-    const isReached = scope.kind === "user" || scope.sandboxId === id;
+  #needsReach(id: SandboxId, { organizationId }: SandboxOwner): void {
+    const by = this.#principal;
+    const isReached =
+      by.kind === "user" ? by.user.organizationId === organizationId : by.sandboxId === id;
     if (!isReached) throw new SandboxError("SANDBOX_NOT_FOUND");
   }
 }

@@ -41,14 +41,25 @@ export class SshAccess {
     this.#options = options;
   }
 
-  /** A way into one sandbox, as long as it runs. @throws {SandboxError} `SSH_OFF`, `TOO_MANY_NAMES` */
-  async expose(sandbox: Sandbox): Promise<ExposeSshAnswer> {
+  /**
+   * A way into one sandbox, as long as it runs.
+   *
+   * @param userId Who asks, and whom it ends with.
+   * @throws {SandboxError} `SSH_OFF`, `TOO_MANY_NAMES`
+   */
+  async expose(sandbox: Sandbox, userId: string | null): Promise<ExposeSshAnswer> {
     const { store, clock } = this.#options;
     const { host: hostname, port, hostKey } = this.#reachable();
     const { privateKey, data } = makeKeyPair(sandbox.id);
     const username = letters(randomBytes(usernameLetters), usernameLetters);
     const isTaken = await store.ssh.insertGrant(
-      { hash: hashOf(username), sandboxId: sandbox.id, key: data, createdAtMs: clock.now() },
+      {
+        hash: hashOf(username),
+        sandboxId: sandbox.id,
+        key: data,
+        createdAtMs: clock.now(),
+        userId,
+      },
       limits.sshGrantsMax,
     );
     if (!isTaken) throw new SandboxError("TOO_MANY_NAMES", `${limits.sshGrantsMax} ways in by SSH`);
@@ -68,19 +79,21 @@ export class SshAccess {
         ? grant.sandboxId
         : null;
     }
-    if (key === null || sandboxes.running(named.data) === undefined) return null;
+    const sandbox = sandboxes.running(named.data);
+    if (key === null || sandbox === undefined) return null;
     const isOurs =
-      (await store.ssh.findKey(key)) !== null || (await store.ssh.hasGrant(named.data, key));
+      (await store.ssh.findKey(sandbox.owner.organizationId, key)) !== null ||
+      (await store.ssh.hasGrant(named.data, key));
     return isOurs ? named.data : null;
   }
 
   /** @throws {SandboxError} `INVALID_REQUEST` when it is no key, or is there already. */
-  async addKey(name: string, line: string): Promise<SshKey> {
+  async addKey(userId: string, name: string, line: string): Promise<SshKey> {
     const { store, clock } = this.#options;
     const { type, data, comment } = readLine(line);
     const now = clock.now();
     const row: SshKeyRow = {
-      ...{ id: `key_${letters(randomBytes(20), 20)}`, name, type, data, comment },
+      ...{ id: `key_${letters(randomBytes(20), 20)}`, userId, name, type, data, comment },
       ...{ createdAtMs: now, updatedAtMs: now },
     };
     if (!(await store.ssh.insertKey(row, limits.sshKeysMax))) {
@@ -92,13 +105,13 @@ export class SshAccess {
     return told(row);
   }
 
-  async keys(): Promise<readonly SshKey[]> {
-    return (await this.#options.store.ssh.listKeys()).map(told);
+  async keys(userId: string): Promise<readonly SshKey[]> {
+    return (await this.#options.store.ssh.listKeys(userId)).map(told);
   }
 
   /** Its sessions end. @throws {SandboxError} `NOT_FOUND` */
-  async removeKey(id: string): Promise<void> {
-    const removed = await this.#options.store.ssh.removeKey(id);
+  async removeKey(userId: string, id: string): Promise<void> {
+    const removed = await this.#options.store.ssh.removeKey(userId, id);
     if (removed === null) throw new SandboxError("NOT_FOUND", "ssh key");
     this.onRevoked?.(removed.data);
   }

@@ -7,6 +7,7 @@ import type {
   EventKind,
   ExposeTarget,
   ExposureRow,
+  OrganizationRow,
   SandboxEvent,
   SandboxRow,
   SecretRow,
@@ -14,10 +15,31 @@ import type {
   SshKeyRow,
   TokenRow,
   TokenScope,
+  UserRow,
 } from "./store.ts";
 
 /** Rows of the database as values. The tables are STRICT and written by this package alone. */
 type Row = Record<string, SQLOutputValue>;
+
+/** A row of `organizations`. */
+export function readOrganization(row: Row): OrganizationRow {
+  return {
+    id: text(row, "id"),
+    name: text(row, "name"),
+    createdAtMs: Number(row["created_at_ms"]),
+  };
+}
+
+/** A row of `users`. */
+export function readUser(row: Row): UserRow {
+  return {
+    id: text(row, "id"),
+    organizationId: text(row, "organization_id"),
+    name: text(row, "name"),
+    role: text(row, "role") === "admin" ? "admin" : "member",
+    createdAtMs: Number(row["created_at_ms"]),
+  };
+}
 
 /** A row of `tokens`. */
 export function readToken(row: Row): TokenRow {
@@ -29,6 +51,7 @@ export function readToken(row: Row): TokenRow {
     expiresAtMs: timeOrNull(row, "expires_at_ms"),
     lastUsedAtMs: timeOrNull(row, "last_used_at_ms"),
     scope: readScope(row),
+    userId: textOrNull(row, "user_id"),
   };
 }
 
@@ -43,6 +66,8 @@ function readScope(row: Row): TokenScope {
 export function readSandbox(row: Row): SandboxRow {
   return {
     id: SandboxId.parse(row["id"]),
+    organizationId: text(row, "organization_id"),
+    createdBy: text(row, "created_by"),
     region: text(row, "region"),
     status: text(row, "status") === "running" ? "running" : "stopped",
     createdAtMs: Number(row["created_at_ms"]),
@@ -70,6 +95,7 @@ export function readSshGrant(row: Row): SshGrantRow {
     sandboxId: SandboxId.parse(row["sandbox_id"]),
     key: text(row, "key"),
     createdAtMs: Number(row["created_at_ms"]),
+    userId: textOrNull(row, "user_id"),
   };
 }
 
@@ -77,6 +103,7 @@ export function readSshGrant(row: Row): SshGrantRow {
 export function readSshKey(row: Row): SshKeyRow {
   return {
     id: text(row, "id"),
+    userId: text(row, "user_id"),
     name: text(row, "name"),
     type: text(row, "type"),
     data: text(row, "data"),
@@ -111,6 +138,10 @@ function text(row: Row, column: string): string {
   const value = row[column];
   if (typeof value !== "string") throw new TypeError(`column ${column} is not text`);
   return value;
+}
+
+function textOrNull(row: Row, column: string): string | null {
+  return row[column] === null ? null : text(row, column);
 }
 
 function bytes(row: Row, column: string): Uint8Array {

@@ -5,10 +5,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
 
+import { SandboxId } from "@skerry/protocol";
+
 import { storeContract } from "../testing/store-contract.ts";
 import { tryLock } from "./lock.ts";
+import { migrations } from "./migrations.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
-import type { Store } from "./store.ts";
+import { firstIds, type Store } from "./store.ts";
 
 storeContract("in memory", () => openSqliteStore(":memory:"));
 
@@ -36,6 +39,32 @@ suite("the file of the store", () => {
     for (const [name, mode] of modes) assert.equal(mode, 0o600, String(name));
   });
 
+  test("gives what was there before there were users to the admin", async () => {
+    using directory = makeDirectory();
+    const path = join(directory.path, "control.db");
+    const id = "sbx_ord_00000000000000000000";
+    {
+      using old = new DatabaseSync(path);
+      for (const step of migrations.slice(0, 4)) old.exec(step);
+      old.exec(`
+        PRAGMA user_version = 4;
+        INSERT INTO tokens VALUES ('tok_1', 'old', x'${"ab".repeat(32)}', 1, NULL, NULL);
+        INSERT INTO sandboxes VALUES ('${id}', 'ord', 'running', 1, NULL, NULL, 1280, '{}', NULL);
+        INSERT INTO ssh_grants VALUES (x'01', '${id}', 'K', 1);
+        INSERT INTO ssh_keys VALUES ('key_1', 'laptop', 'ssh-ed25519', 'D', '', 1, 1);
+      `);
+    }
+    await using store = openSqliteStore(path);
+    const { organization, user } = firstIds;
+    const token = await store.tokens.findByHash(Buffer.alloc(32, 0xab));
+    assert.deepEqual([token?.userId, token?.scope], [user, { kind: "user" }]);
+    const row = await store.sandboxes.find(SandboxId.parse(id));
+    assert.deepEqual([row?.organizationId, row?.createdBy], [organization, user]);
+    assert.equal((await store.ssh.findGrant(Buffer.of(1)))?.userId, user);
+    assert.equal((await store.ssh.findKey(organization, "D"))?.id, "key_1");
+    await store.sandboxes.setStopped(SandboxId.parse(id), 2, "killed");
+  });
+
   test("keeps what was written when it is opened again", async () => {
     using directory = makeDirectory();
     const path = join(directory.path, "control.db");
@@ -43,7 +72,13 @@ suite("the file of the store", () => {
     {
       await using store = openSqliteStore(path);
       const scope = { kind: "user" } as const;
-      await store.tokens.insert({ ...token, expiresAtMs: null, lastUsedAtMs: null, scope });
+      await store.tokens.insert({
+        ...token,
+        expiresAtMs: null,
+        lastUsedAtMs: null,
+        scope,
+        userId: null,
+      });
     }
     await using again = openSqliteStore(path);
     assert.deepEqual(

@@ -13,11 +13,13 @@ import type {
   Store,
   TokenStore,
 } from "./store.ts";
+import { userStore } from "./user-store.ts";
 
 /** Opens the store in the file at `path`, or in memory for `":memory:"`. */
 export function openSqliteStore(path: string): Store {
   const database = openDatabase(path);
   return {
+    users: userStore(database),
     tokens: tokenStore(database),
     sandboxes: sandboxStore(database),
     secrets: secretStore(database),
@@ -32,10 +34,11 @@ export function openSqliteStore(path: string): Store {
 
 function tokenStore(database: DatabaseSync): TokenStore {
   const insert = database.prepare(
-    `INSERT INTO tokens SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-     WHERE ?8 IS NULL
-     OR (EXISTS (SELECT 1 FROM sandboxes WHERE id = ?8 AND status = 'running')
-         AND (SELECT count(*) FROM tokens WHERE sandbox_id = ?8) < ?9)`,
+    `INSERT INTO tokens SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+     WHERE iif(?8 IS NULL,
+       (SELECT count(*) FROM tokens WHERE user_id = ?9 AND sandbox_id IS NULL) < ?10,
+       (SELECT count(*) FROM tokens WHERE sandbox_id = ?8) < ?10
+       AND EXISTS (SELECT 1 FROM sandboxes WHERE id = ?8 AND status = 'running'))`,
   );
   const byHash = database.prepare("SELECT * FROM tokens WHERE hash = ?");
   const all = database.prepare("SELECT * FROM tokens ORDER BY created_at_ms, id");
@@ -43,10 +46,11 @@ function tokenStore(database: DatabaseSync): TokenStore {
   const remove = database.prepare("DELETE FROM tokens WHERE id = ?");
   return {
     async insert(token, max = Number.MAX_SAFE_INTEGER) {
-      const { id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs, scope } = token;
+      const { id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs, scope, userId } = token;
       const sandboxId = scope.kind === "sandbox" ? scope.sandboxId : null;
       const { changes } = insert.run(
-        ...[id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs, scope.kind, sandboxId, max],
+        ...[id, name, hash, createdAtMs, expiresAtMs, lastUsedAtMs],
+        ...[scope.kind, sandboxId, userId, max],
       );
       return changes !== 0;
     },
@@ -63,13 +67,13 @@ function tokenStore(database: DatabaseSync): TokenStore {
 }
 
 function sandboxStore(database: DatabaseSync): SandboxStore {
-  const insert = database.prepare("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const insert = database.prepare("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const addSecret = database.prepare("INSERT INTO secrets VALUES (?, ?, ?)");
   const byId = database.prepare("SELECT * FROM sandboxes WHERE id = ?");
   const newest = database.prepare(
     // A sandbox has all the labels asked for when none of them is missing in it.
     `SELECT * FROM sandboxes
-     WHERE NOT EXISTS (
+     WHERE organization_id = ? AND NOT EXISTS (
        SELECT 1 FROM json_each(?) AS asked
        WHERE NOT EXISTS (
          SELECT 1 FROM json_each(sandboxes.labels) AS has
@@ -88,11 +92,12 @@ function sandboxStore(database: DatabaseSync): SandboxStore {
   return {
     async insert(sandbox, secrets = []) {
       const { id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB } = sandbox;
-      const { labels, endReason } = sandbox;
+      const { labels, endReason, organizationId, createdBy } = sandbox;
       const text = JSON.stringify(labels);
       inTransaction(database, () => {
         insert.run(
           ...[id, region, status, createdAtMs, stoppedAtMs, stopAtMs, memoryMiB, text, endReason],
+          ...[organizationId, createdBy],
         );
         for (const { sandboxId, name, sealed } of secrets) addSecret.run(sandboxId, name, sealed);
       });
@@ -101,7 +106,8 @@ function sandboxStore(database: DatabaseSync): SandboxStore {
       const row = byId.get(id);
       return row === undefined ? null : readSandbox(row);
     },
-    list: async ({ labels, limit }) => newest.all(JSON.stringify(labels), limit).map(readSandbox),
+    list: async ({ organizationId, labels, limit }) =>
+      newest.all(organizationId, JSON.stringify(labels), limit).map(readSandbox),
     running: async () => running.all().map(readSandbox),
     async setStopAt(id, stopAtMs) {
       setStopAt.run(stopAtMs, id);

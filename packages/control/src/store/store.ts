@@ -1,4 +1,4 @@
-import type { SandboxId } from "@skerry/protocol";
+import type { Role, SandboxId } from "@skerry/protocol";
 
 /**
  * What control remembers. It holds no configuration header, no environment value, and no secret or
@@ -6,12 +6,51 @@ import type { SandboxId } from "@skerry/protocol";
  * everything is asynchronous and `testing/store-contract.ts` is the same for each.
  */
 export interface Store extends AsyncDisposable {
+  readonly users: UserStore;
   readonly tokens: TokenStore;
   readonly sandboxes: SandboxStore;
   readonly secrets: SecretStore;
   readonly ssh: SshStore;
   readonly events: EventStore;
   readonly exposures: ExposureStore;
+}
+
+/** Whose sandboxes stay among themselves. */
+export interface OrganizationRow {
+  /** `"org_…"` */
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+}
+
+/** Somebody who has tokens and keys. */
+export interface UserRow {
+  /** `"usr_…"` */
+  readonly id: string;
+  readonly organizationId: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly createdAtMs: number;
+}
+
+/** What is there from the start: the owner of the host, and that one's organization. */
+export const firstIds = { organization: "org_default", user: "usr_admin" } as const;
+
+/** Who there is. A store that is new has an organization and an admin: {@link firstIds}. */
+export interface UserStore {
+  /** Answers whether it was taken: not when the name is, or there are `max`. */
+  insertOrganization(organization: OrganizationRow, max: number): Promise<boolean>;
+  /** Oldest first. */
+  listOrganizations(): Promise<readonly OrganizationRow[]>;
+  /** With its sandboxes that have ended. Answers whether it is gone: not while it has users or sandboxes that run. */
+  removeOrganization(id: string): Promise<boolean>;
+  /** Answers whether it was taken: not when the name is, or there are `max`. */
+  insert(user: UserRow, max: number): Promise<boolean>;
+  find(id: string): Promise<UserRow | null>;
+  /** Oldest first. */
+  list(): Promise<readonly UserRow[]>;
+  /** With tokens, keys and ways in. Answers whether there was such a user. */
+  remove(id: string): Promise<boolean>;
 }
 
 /** What a token is good for. */
@@ -33,11 +72,13 @@ export interface TokenRow {
   readonly expiresAtMs: number | null;
   readonly lastUsedAtMs: number | null;
   readonly scope: TokenScope;
+  /** Null for one that belongs to nobody. */
+  readonly userId: string | null;
 }
 
-/** The access tokens, by their hashes. Those of a sandbox end with it. */
+/** The access tokens, by their hashes. Those of a sandbox end with it, and those of a user with that one. */
 export interface TokenStore {
-  /** Answers whether it was taken: one of a sandbox is not when that has `max` already, or does not run. */
+  /** Answers whether it was taken: not when its sandbox, else its user, has `max`, or its sandbox does not run. */
   insert(token: TokenRow, max?: number): Promise<boolean>;
   findByHash(hash: Uint8Array): Promise<TokenRow | null>;
   /** Oldest first. */
@@ -61,6 +102,9 @@ export type EndReason =
 /** A sandbox: what is wanted of it while it runs, what became of it after. */
 export interface SandboxRow {
   readonly id: SandboxId;
+  readonly organizationId: string;
+  /** The id of the user, who may be gone. */
+  readonly createdBy: string;
   readonly region: string;
   readonly status: "running" | "stopped";
   readonly createdAtMs: number;
@@ -78,8 +122,9 @@ export interface SandboxStore {
   /** Both or nothing. */
   insert(sandbox: SandboxRow, secrets?: readonly SecretRow[]): Promise<void>;
   find(id: SandboxId): Promise<SandboxRow | null>;
-  /** Newest first, those that have all of `labels`. */
+  /** Newest first, those of an organization that have all of `labels`. */
   list(filter: {
+    readonly organizationId: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly limit: number;
   }): Promise<readonly SandboxRow[]>;
@@ -115,11 +160,14 @@ export interface SshGrantRow {
   /** The blob of the key that enters as well, base64. */
   readonly key: string;
   readonly createdAtMs: number;
+  /** Who asked for it, and whom it ends with. */
+  readonly userId: string | null;
 }
 
-/** A key of the user. */
+/** A key of a user. */
 export interface SshKeyRow {
   readonly id: string;
+  readonly userId: string;
   readonly name: string;
   readonly type: string;
   /** The blob, base64. */
@@ -129,19 +177,20 @@ export interface SshKeyRow {
   readonly updatedAtMs: number;
 }
 
-/** Who may enter over SSH. Grants end with their sandbox. */
+/** Who may enter over SSH. Grants end with their sandbox; both end with their user. */
 export interface SshStore {
   /** Answers whether it was taken: not when the sandbox has `max` already, or does not run. */
   insertGrant(grant: SshGrantRow, max: number): Promise<boolean>;
   findGrant(hash: Uint8Array): Promise<SshGrantRow | null>;
   hasGrant(sandboxId: SandboxId, key: string): Promise<boolean>;
-  /** Answers whether it was taken: not when it is there, or there are `max`. */
+  /** Answers whether it was taken: not when the user has it, or has `max`. */
   insertKey(key: SshKeyRow, max: number): Promise<boolean>;
-  /** Oldest first. */
-  listKeys(): Promise<readonly SshKeyRow[]>;
-  findKey(data: string): Promise<SshKeyRow | null>;
+  /** Those of a user, oldest first. */
+  listKeys(userId: string): Promise<readonly SshKeyRow[]>;
+  /** The oldest with this blob that a user of the organization has: others may have it as well. */
+  findKey(organizationId: string, data: string): Promise<SshKeyRow | null>;
   /** Answers with what is gone. */
-  removeKey(id: string): Promise<SshKeyRow | null>;
+  removeKey(userId: string, id: string): Promise<SshKeyRow | null>;
 }
 
 /** What can happen to a sandbox. */

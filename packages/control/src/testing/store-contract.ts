@@ -4,7 +4,13 @@ import { suite, test } from "node:test";
 
 import { limits, makeSandboxId } from "@skerry/protocol";
 
-import type { SandboxRow, Store, TokenRow } from "../store/store.ts";
+import {
+  firstIds,
+  type SandboxRow,
+  type Store,
+  type TokenRow,
+  type UserRow,
+} from "../store/store.ts";
 
 /** What every store does, whatever it is made of. `open` gives a fresh, empty one. */
 export function storeContract(name: string, open: () => Promise<Store> | Store): void {
@@ -52,6 +58,67 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.deepEqual((await store.tokens.findByHash(others.hash))?.scope, others.scope);
     });
 
+    test("has an organization and its admin from the start", async () => {
+      await using store = await open();
+      const [organization, ...others] = await store.users.listOrganizations();
+      const [admin, ...more] = await store.users.list();
+      assert.deepEqual([organization?.id, organization?.name], [firstIds.organization, "default"]);
+      assert.deepEqual([admin?.id, admin?.name, admin?.role], [firstIds.user, "admin", "admin"]);
+      assert.deepEqual([others, more], [[], []]);
+    });
+
+    test("keeps users by one name each, and takes all that is theirs with them", async () => {
+      await using store = await open();
+      const user = aUser("one");
+      assert.equal(await store.users.insert(user, 2), true);
+      assert.equal(await store.users.insert({ ...aUser("two"), name: user.name }, 9), false);
+      assert.equal(await store.users.insert(aUser("three"), 2), false);
+      assert.deepEqual(await store.users.find(user.id), user);
+      const [token, other] = [aToken({ userId: user.id }), aToken({ userId: firstIds.user })];
+      for (const each of [token, other]) assert.equal(await store.tokens.insert(each, 1), true);
+      assert.equal(await store.tokens.insert(aToken({ userId: user.id }), 1), false);
+      const sandbox = aSandbox();
+      await store.sandboxes.insert(sandbox);
+      const grant = { hash: randomBytes(32), sandboxId: sandbox.id, key: "k", createdAtMs: 1 };
+      assert.ok(await store.ssh.insertGrant({ ...grant, userId: user.id }, 1));
+      const key = { id: "key", userId: user.id, name: "", type: "ssh-ed25519", data: "D" };
+      assert.ok(
+        await store.ssh.insertKey({ ...key, comment: "", createdAtMs: 1, updatedAtMs: 1 }, 1),
+      );
+      assert.equal(await store.users.remove(user.id), true);
+      assert.equal(await store.users.remove(user.id), false);
+      assert.equal(await store.users.find(user.id), null);
+      assert.equal(await store.tokens.findByHash(token.hash), null);
+      assert.ok(await store.tokens.findByHash(other.hash));
+      assert.equal(await store.ssh.findGrant(grant.hash), null);
+      assert.equal(await store.ssh.findKey(firstIds.organization, "D"), null);
+    });
+
+    test("keeps organizations while somebody, or a sandbox that runs, is in them", async () => {
+      await using store = await open();
+      const organization = { id: "org_1", name: "one", createdAtMs: 9e12 };
+      assert.equal(await store.users.insertOrganization(organization, 2), true);
+      assert.equal(await store.users.insertOrganization({ ...organization, id: "x" }, 9), false);
+      const user = { ...aUser("one"), organizationId: organization.id };
+      assert.ok(await store.users.insert(user, 9));
+      const sandbox = aSandbox({ organizationId: organization.id });
+      await store.sandboxes.insert(sandbox);
+      const filter = { labels: {}, limit: 9 };
+      const listed = async (organizationId: string) =>
+        (await store.sandboxes.list({ ...filter, organizationId })).length;
+      assert.deepEqual(
+        [await listed(organization.id), await listed(firstIds.organization)],
+        [1, 0],
+      );
+      assert.equal(await store.users.removeOrganization(organization.id), false);
+      await store.users.remove(user.id);
+      assert.equal(await store.users.removeOrganization(organization.id), false);
+      await store.sandboxes.setStopped(sandbox.id, 1, "killed");
+      assert.equal(await store.users.removeOrganization(organization.id), true);
+      assert.equal(await store.sandboxes.find(sandbox.id), null);
+      assert.equal((await store.users.listOrganizations()).length, 1);
+    });
+
     test("keeps a sandbox from its start to its end", async () => {
       await using store = await open();
       const row = aSandbox({ labels: { team: "red", "": "é\"'" }, stopAtMs: 50 });
@@ -75,7 +142,9 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       ];
       for (const row of rows) await store.sandboxes.insert(row);
       const times = async (labels: Record<string, string>, limit = 10) =>
-        (await store.sandboxes.list({ labels, limit })).map(({ createdAtMs }) => createdAtMs);
+        (await store.sandboxes.list({ organizationId: "org_default", labels, limit })).map(
+          ({ createdAtMs }) => createdAtMs,
+        );
       assert.deepEqual(await times({}), [3, 2, 1]);
       assert.deepEqual(await times({}, 2), [3, 2]);
       assert.deepEqual(await times({ team: "red" }), [2, 1]);
@@ -131,7 +200,7 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       const row = aSandbox();
       await store.sandboxes.insert(row);
       const grant = (key: string) => ({
-        ...{ hash: randomBytes(32), sandboxId: row.id, key, createdAtMs: 1 },
+        ...{ hash: randomBytes(32), sandboxId: row.id, key, createdAtMs: 1, userId: "usr_admin" },
       });
       const [one, two] = [grant("one"), grant("two")];
       assert.equal(await store.ssh.insertGrant(one, 1), true);
@@ -148,7 +217,15 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
     test("keeps each key of the user once, until it is taken away", async () => {
       await using store = await open();
       const key = (id: string, data: string, createdAtMs: number) => ({
-        ...{ id, name: id, type: "ssh-ed25519", data, comment: "", createdAtMs },
+        ...{
+          id,
+          userId: "usr_admin",
+          name: id,
+          type: "ssh-ed25519",
+          data,
+          comment: "",
+          createdAtMs,
+        },
         updatedAtMs: createdAtMs,
       });
       const [late, early] = [key("a", "A", 2), key("b", "B", 1)];
@@ -156,11 +233,11 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.equal(await store.ssh.insertKey({ ...late, id: "again" }, 9), false);
       assert.equal(await store.ssh.insertKey(early, 2), true);
       assert.equal(await store.ssh.insertKey(key("c", "C", 3), 2), false);
-      assert.deepEqual(await store.ssh.listKeys(), [early, late]);
-      assert.deepEqual(await store.ssh.findKey("A"), late);
-      assert.deepEqual(await store.ssh.removeKey("a"), late);
-      assert.equal(await store.ssh.removeKey("a"), null);
-      assert.equal(await store.ssh.findKey("A"), null);
+      assert.deepEqual(await store.ssh.listKeys("usr_admin"), [early, late]);
+      assert.deepEqual(await store.ssh.findKey("org_default", "A"), late);
+      assert.deepEqual(await store.ssh.removeKey("usr_admin", "a"), late);
+      assert.equal(await store.ssh.removeKey("usr_admin", "a"), null);
+      assert.equal(await store.ssh.findKey("org_default", "A"), null);
     });
 
     test("takes a sandbox with all its secrets or not at all", async () => {
@@ -204,9 +281,18 @@ export function storeContract(name: string, open: () => Promise<Store> | Store):
       assert.equal(await store.sandboxes.find(old.id), null);
       assert.deepEqual(await store.events.list(old.id), []);
       assert.equal((await store.events.list(running.id)).length, 1);
-      assert.equal((await store.sandboxes.list({ labels: {}, limit: 10 })).length, 2);
+      assert.equal(
+        (await store.sandboxes.list({ organizationId: "org_default", labels: {}, limit: 10 }))
+          .length,
+        2,
+      );
     });
   });
+}
+
+function aUser(name: string): UserRow {
+  const organizationId = firstIds.organization;
+  return { id: `usr_${name}`, organizationId, name, role: "member", createdAtMs: 9e12 };
 }
 
 function aToken(token: Partial<TokenRow> = {}): TokenRow {
@@ -215,6 +301,7 @@ function aToken(token: Partial<TokenRow> = {}): TokenRow {
     name: "a token",
     hash: randomBytes(32),
     ...{ createdAtMs: 1, expiresAtMs: null, lastUsedAtMs: null, scope: { kind: "user" } },
+    userId: null,
     ...token,
   };
 }
@@ -222,6 +309,7 @@ function aToken(token: Partial<TokenRow> = {}): TokenRow {
 function aSandbox(row: Partial<SandboxRow> = {}): SandboxRow {
   return {
     id: makeSandboxId("ord", randomBytes(20)),
+    ...{ organizationId: "org_default", createdBy: "usr_admin" },
     region: "ord",
     status: "running",
     ...{ createdAtMs: 1, stoppedAtMs: null, stopAtMs: null, memoryMiB: 1280 },

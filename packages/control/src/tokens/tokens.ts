@@ -3,7 +3,8 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { letters, limits, SandboxError, tokenPrefix, type SandboxId } from "@skerry/protocol";
 
 import type { Clock } from "../clock.ts";
-import type { TokenRow, TokenScope, TokenStore } from "../store/store.ts";
+import { firstIds, type TokenRow, type TokenScope, type TokenStore } from "../store/store.ts";
+import { Leases } from "./leases.ts";
 
 const secretLetters = 40; // 5 bits each: 200 bits
 const longestTokenBytes = 256;
@@ -17,6 +18,8 @@ export interface TokenInfo {
   readonly expiresAtMs: number | null;
   readonly lastUsedAtMs: number | null;
   readonly scope: TokenScope;
+  /** Null for one that belongs to nobody. */
+  readonly userId: string | null;
 }
 
 /** A token that was just made; the one time that its text can be read. */
@@ -29,29 +32,55 @@ export class Tokens {
   readonly #store: TokenStore;
   readonly #clock: Clock;
 
-  constructor(store: TokenStore, clock: Clock) {
+  readonly #leases: Leases;
+
+  /** @param leases What was opened with tokens, and ends with them. */
+  constructor(store: TokenStore, clock: Clock, leases: Leases = new Leases()) {
     this.#store = store;
     this.#clock = clock;
+    this.#leases = leases;
   }
 
-  /** Makes a token of a user. Without `expiresAtMs` it is valid until it is revoked. */
-  async issue(name: string, expiresAtMs: number | null = null): Promise<IssuedToken> {
-    const made = this.#make(name, expiresAtMs, { kind: "user" });
-    await this.#store.insert(made.row);
+  /**
+   * Makes a token of a user, by default the host's owner. Without `expiresAtMs` it is valid until it is
+   * revoked.
+   *
+   * @throws {SandboxError} `TOO_MANY_TOKENS`
+   */
+  async issue(
+    name: string,
+    expiresAtMs: number | null = null,
+    userId: string = firstIds.user,
+  ): Promise<IssuedToken> {
+    const made = this.#make({ name, expiresAtMs, scope: { kind: "user" }, userId });
+    if (!(await this.#store.insert(made.row, limits.userTokensMax))) {
+      throw new SandboxError("TOO_MANY_TOKENS", `${limits.userTokensMax} of one user`);
+    }
     return { ...infoOf(made.row), token: made.token };
   }
 
   /**
    * Makes a token that is good for one sandbox alone: to connect, to read of it and to expose what it
-   * serves. It ends with the sandbox, and sooner with `expiresAtMs`.
+   * serves. It ends with the sandbox, and sooner with `expiresAtMs`, or with the user whose it is.
    *
    * @throws {SandboxError} `TOO_MANY_TOKENS`, `SANDBOX_NOT_FOUND` when it does not run.
    */
   async issueFor(
     sandboxId: SandboxId,
-    { name, expiresAtMs = null }: { readonly name: string; readonly expiresAtMs?: number | null },
+    {
+      name,
+      expiresAtMs = null,
+      userId = null,
+    }: {
+      readonly name: string;
+      readonly expiresAtMs?: number | null;
+      readonly userId?: string | null;
+    },
   ): Promise<IssuedToken> {
-    const { row, token } = this.#make(name, expiresAtMs, { kind: "sandbox", sandboxId });
+    const { row, token } = this.#make({
+      ...{ name, expiresAtMs, userId },
+      scope: { kind: "sandbox", sandboxId },
+    });
     if (!(await this.#store.insert(row, limits.sandboxTokensMax))) {
       const count = (await this.#store.list()).filter(({ scope }) => isOf(scope, sandboxId)).length;
       if (count < limits.sandboxTokensMax) throw new SandboxError("SANDBOX_NOT_FOUND");
@@ -79,20 +108,26 @@ export class Tokens {
     return (await this.#store.list()).map(infoOf);
   }
 
-  /** Ends a token by its id. Answers whether there was one. */
+  /** Ends a token by its id, and what was opened with it. Answers whether there was one. */
   async revoke(id: string): Promise<boolean> {
-    return await this.#store.remove(id);
+    const isGone = await this.#store.remove(id);
+    this.#leases.end(`token:${id}`);
+    return isGone;
   }
 
-  #make(
-    name: string,
-    expiresAtMs: number | null,
-    scope: TokenScope,
-  ): { readonly row: TokenRow; readonly token: string } {
+  #make({
+    name,
+    expiresAtMs,
+    scope,
+    userId,
+  }: Pick<TokenRow, "name" | "expiresAtMs" | "scope" | "userId">): {
+    readonly row: TokenRow;
+    readonly token: string;
+  } {
     const token = tokenPrefix + letters(randomBytes(secretLetters), secretLetters);
     const row: TokenRow = {
       id: `tok_${letters(randomBytes(12), 12)}`,
-      ...{ name, hash: hashOf(token), scope },
+      ...{ name, hash: hashOf(token), scope, userId },
       ...{ createdAtMs: this.#clock.now(), expiresAtMs, lastUsedAtMs: null },
     };
     return { row, token };
