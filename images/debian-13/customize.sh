@@ -36,8 +36,8 @@ cp "$root/etc/skel/.bashrc" "$root/root/.bashrc"
 cp "$root/etc/skel/.profile" "$root/root/.profile"
 chroot "$root" chown -R sandbox:sandbox /usr/local
 ln -s sandbox "$root/home/app"
-mkdir -p "$root/app" "$root/data"
-chroot "$root" chown sandbox:sandbox /app /data
+mkdir -p "$root/app" "$root/data" "$root/workspace"
+chroot "$root" chown sandbox:sandbox /app /data /workspace
 chmod 1777 "$root/data"
 
 # Certificate authorities that this host trusts beyond Debian's own.

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+
+import { Sandbox, type SshAccess } from "@skerry/sdk";
+
+import { makeTestHome } from "../support/machine-home.ts";
+import { collect } from "../support/official.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { program, type Ran } from "../support/ssh.ts";
+
+/**
+ * The command lines of the two documents that the gateway implements, word for word but for the host, the port,
+ * the token and the key. They run in bash, in a directory where the files are that they speak of.
+ */
+const held = new AsyncDisposableStack();
+let server: TestServer;
+let sandbox: Sandbox;
+let access: SshAccess;
+let directory: string;
+
+before(async () => {
+  directory = held.use(makeTestHome()).path;
+  server = held.use(await startServer());
+  const options = { endpoint: server.url, token: server.token, ssh: true };
+  sandbox = held.use(await Sandbox.create(options));
+  assert.ok(sandbox.ssh !== undefined);
+  access = sandbox.ssh;
+  await program("ssh-keygen", [
+    ...["-q", "-t", "ed25519", "-N", "", "-C", "user@host", "-f", join(directory, "id")],
+  ]);
+  writeFileSync(join(directory, "build.log"), "built\n");
+  const known = `[${access.hostname}]:${access.port} ${access.hostKey}\n`;
+  writeFileSync(join(directory, "known_hosts"), known);
+  // What a user's own configuration says: which hosts are known, and which key is theirs.
+  writeFileSync(
+    join(directory, "config"),
+    `UserKnownHostsFile ${join(directory, "known_hosts")}\nIdentityFile ${join(directory, "id")}\nBatchMode yes\n`,
+  );
+});
+after(() => held.disposeAsync());
+
+async function bash(line: string, input = ""): Promise<Ran> {
+  const config = join(directory, "config");
+  const functions = ["ssh", "scp", "sftp"].map(
+    (name) => `${name}() { command ${name} -F '${config}' "$@"; }`,
+  );
+  const child = spawn("bash", ["-c", `${functions.join("\n")}\n${line}`], {
+    cwd: directory,
+    env: {
+      ...process.env,
+      ...{ SANDBOX0_BASE_URL: server.url, SANDBOX0_TOKEN: server.token, SANDBOX_ID: sandbox.id },
+      KEY_ID: keyId,
+    },
+  });
+  child.stdin.end(input);
+  const ended = once(child, "close");
+  const [stdout, stderr] = await Promise.all([collect(child.stdout), collect(child.stderr)]);
+  const [code] = (await ended) as [number | null];
+  return { code, stdout, stderr: stderr.toString() };
+}
+
+let keyId = "";
+
+suite("the command lines of Sandbox0's document", { timeout: 100_000 }, () => {
+  test("upload a key, and list it", async () => {
+    const key = readFileSync(join(directory, "id.pub"), "utf8").trim();
+    const { stdout } = await bash(
+      `curl -sS -X POST "$SANDBOX0_BASE_URL/users/me/ssh-keys" -H "Authorization: Bearer $SANDBOX0_TOKEN" -H "Content-Type: application/json" -d '{ "name": "laptop", "public_key": "${key}" }'`,
+    );
+    const made = JSON.parse(stdout.toString()) as Record<string, string>;
+    assert.deepEqual(Object.keys(made).toSorted(), [
+      ...["comment", "created_at", "fingerprint_sha256", "id", "key_type", "name", "public_key"],
+      "updated_at",
+    ]);
+    keyId = made["id"] ?? "";
+    const listed = await bash(
+      `curl -sS "$SANDBOX0_BASE_URL/users/me/ssh-keys" -H "Authorization: Bearer $SANDBOX0_TOKEN"`,
+    );
+    assert.deepEqual(JSON.parse(listed.stdout.toString()), [made]);
+  });
+
+  test("read where the sandbox is, and enter it", async () => {
+    const { stdout } = await bash(
+      `curl -sS "$SANDBOX0_BASE_URL/api/v1/sandboxes/$SANDBOX_ID" -H "Authorization: Bearer $SANDBOX0_TOKEN"`,
+    );
+    const { ssh } = JSON.parse(stdout.toString()) as { ssh: Record<string, string> };
+    const [port, to] = [ssh["port"], `${ssh["username"]}@${ssh["host"]}`];
+    const shell = await bash(`ssh -p ${port} ${to}`, "echo from a shell\n");
+    assert.deepEqual([shell.code, shell.stdout.toString()], [0, "from a shell\n"]);
+    const command = await bash(`ssh -p ${port} ${to} 'uname -a'`);
+    assert.match(command.stdout.toString(), /^Linux sbx-/);
+  });
+
+  test("copy files", async () => {
+    const [port, to] = [access.port, `${sandbox.id}@${access.hostname}`];
+    const up = await bash(`scp -P ${port} ./build.log ${to}:/workspace/build.log`);
+    assert.equal(up.code, 0, up.stderr);
+    await sandbox.sh`cp /workspace/build.log /workspace/output.txt`;
+    const down = await bash(`scp -P ${port} ${to}:/workspace/output.txt ./output.txt`);
+    assert.equal(down.code, 0, down.stderr);
+    assert.equal(readFileSync(join(directory, "output.txt"), "utf8"), "built\n");
+    const sftp = await bash(`sftp -P ${port} ${to}`, "ls -1 /workspace\n");
+    assert.match(sftp.stdout.toString(), /build\.log\n\/workspace\/output\.txt/);
+  });
+
+  test("take the key away", async () => {
+    const deleted = await bash(
+      `curl -sS -X DELETE "$SANDBOX0_BASE_URL/users/me/ssh-keys/$KEY_ID" -H "Authorization: Bearer $SANDBOX0_TOKEN"`,
+    );
+    assert.equal(deleted.code, 0);
+    const refused = await bash(`ssh -p ${access.port} ${sandbox.id}@${access.hostname} true`);
+    assert.equal(refused.code, 255);
+  });
+});
+
+suite("the command lines of Deno's document", { timeout: 100_000 }, () => {
+  test("enter by the username alone, and with the returned key", async () => {
+    const { hostname, port, username, privateKey } = access;
+    const plain = await bash(`ssh -p ${port} ${username}@${hostname}`, "whoami\n");
+    assert.deepEqual([plain.code, plain.stdout.toString()], [0, "sandbox\n"]);
+    writeFileSync(join(directory, "sandbox-key"), privateKey);
+    const keyed = await bash(
+      `chmod 600 sandbox-key && ssh -p ${port} -i ./sandbox-key ${username}@${hostname}`,
+      "whoami\n",
+    );
+    assert.deepEqual([keyed.code, keyed.stdout.toString()], [0, "sandbox\n"]);
+  });
+
+  test("leaving does not end the sandbox", async () => {
+    const { hostname, port, username } = access;
+    assert.equal((await bash(`ssh -p ${port} ${username}@${hostname}`, "exit 4\n")).code, 4);
+    assert.equal(await sandbox.sh`echo on`.text(), "on\n");
+  });
+});
