@@ -2,8 +2,9 @@ import process from "node:process";
 
 import { CommandFailure } from "./failure.ts";
 
-/** The server is a package of its own: where only clients are installed, there is none. */
+/** The server and the gateway are packages of their own: where only clients are installed, there is none. */
 const serverPackage = "@skerry/server";
+const gatewayPackage = "@skerry/gateway";
 
 /** A command of the server's package: reads its own arguments and gives the exit code. */
 type ServerCommand = (args: readonly string[]) => Promise<number>;
@@ -28,29 +29,31 @@ export async function serverCommand(
 }
 
 /**
- * Becomes the server: its program, beside its index, reads the arguments, takes the signals and ends
- * the process.
+ * Becomes the server, or the SSH gateway alone: its program, beside its index, reads the arguments, takes
+ * the signals and ends the process.
  *
  * @throws {CommandFailure} when it is not installed.
  */
-export async function becomeServer(args: readonly string[]): Promise<void> {
-  const program = new URL("main.ts", resolveServer()).href;
+export async function become(what: "server" | "gateway", args: readonly string[]): Promise<void> {
+  const name = what === "server" ? serverPackage : gatewayPackage;
+  const index = resolveServer((each) => import.meta.resolve(each), name);
   process.argv.splice(2, process.argv.length, ...args);
-  await import(program);
+  await import(new URL("main.ts", index).href);
 }
 
 /** @internal */
 export function resolveServer(
   resolve: (name: string) => string = (name) => import.meta.resolve(name),
+  name: string = serverPackage,
 ): string {
   try {
-    return resolve(serverPackage);
+    return resolve(name);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) {
       throw error;
     }
     throw new CommandFailure(
-      `the server is not installed here (there is no package ${serverPackage})`,
+      `it is not installed here (there is no package ${name})`,
       "Install it, or run this in a clone of Skerry.",
       { cause: error },
     );

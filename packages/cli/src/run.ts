@@ -9,7 +9,7 @@ import { env } from "./commands/env.ts";
 import { exec } from "./commands/exec.ts";
 import { expose } from "./commands/expose.ts";
 import { extend } from "./commands/extend.ts";
-import { images, serve } from "./commands/handed.ts";
+import { gateway, images, serve } from "./commands/handed.ts";
 import { kill } from "./commands/kill.ts";
 import { refuseLaterVerb } from "./commands/later.ts";
 import { list } from "./commands/list.ts";
@@ -28,7 +28,7 @@ const verbs: readonly (Verb | HandedVerb)[] = [
   ...[serve, env, doctor],
   ...[create, runVerb, list, exec, copy, expose, ssh, sshKeys, logs, extend, kill],
   ...[tokens, users, organizations],
-  ...[images, completionOf(() => verbs)],
+  ...[gateway, images, completionOf(() => verbs)],
 ];
 
 /**

@@ -80,7 +80,7 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
     : null;
   await sandboxes.adopt(signal);
   await ingress?.adopt(sandboxes.live());
-  const ssh = new SshAccess({ store, sandboxes, clock });
+  const ssh = new SshAccess({ store, sandboxes, clock, leases });
   const api = new ApiServer({
     ...{ host, sandboxes, tokens, users, leases, ingress, ssh, clock, log },
     ...{ version, regions, lifetimeMaxMs, allowedOrigins },

@@ -1,16 +1,15 @@
-import { limits } from "@skerry/protocol";
+import { limits, SandboxId } from "@skerry/protocol";
 import ssh2, { type AuthContext, type PublicKeyAuthContext } from "ssh2";
 
+import type { Entry } from "./control-client.ts";
+
 /** Whom a username leads to, and how that was proved. */
-export interface Entrant {
-  readonly sandboxId: string;
+export interface Entrant extends Entry {
   readonly how: "username" | "key";
-  /** The blob of the key, base64. */
-  readonly key: string | null;
 }
 
 /** Asks whom a username, and a key that was proved, lead to; null: nobody, for whatever reason. */
-export type Authorize = (username: string, key: string | null) => Promise<string | null>;
+export type Authorize = (username: string, key: string | null) => Promise<Entry | null>;
 
 /**
  * Lets one connection log in. A key counts when its owner has signed with it, never when it is only
@@ -20,11 +19,16 @@ export class Authentication {
   entrant: Entrant | null = null;
   readonly #authorize: Authorize;
   readonly #giveUp: () => void;
+  readonly #failed: () => Promise<void>;
   #tries = 0;
 
-  /** @param giveUp Ends the connection of who has tried too often. */
-  constructor(authorize: Authorize, giveUp: () => void) {
+  /**
+   * @param failed Is told of every failure; the client hears of it when that resolves.
+   * @param giveUp Ends the connection of who has tried too often.
+   */
+  constructor(authorize: Authorize, failed: () => Promise<void>, giveUp: () => void) {
     this.#authorize = authorize;
+    this.#failed = failed;
     this.#giveUp = giveUp;
   }
 
@@ -40,13 +44,25 @@ export class Authentication {
     } catch {
       // No answer is a no.
     }
+    this.#refuse(context);
+  }
+
+  /** A no that costs nothing is no failure: clients ask what they may try, and offer keys. */
+  #refuse(context: AuthContext): void {
     context.reject(["publickey"], false);
   }
 
+  async #fail(context: AuthContext): Promise<void> {
+    await this.#failed();
+    this.#refuse(context);
+  }
+
   async #byUsername(context: AuthContext): Promise<void> {
-    const sandboxId = await this.#authorize(context.username, null);
-    if (sandboxId === null) return context.reject(["publickey"], false);
-    this.entrant = { sandboxId, how: "username", key: null };
+    // A sandbox's id leads nowhere without a key, and standard clients try so first.
+    if (SandboxId.safeParse(context.username).success) return this.#refuse(context);
+    const entry = await this.#authorize(context.username, null);
+    if (entry === null) return await this.#fail(context);
+    this.entrant = { ...entry, how: "username" };
     context.accept();
   }
 
@@ -54,14 +70,14 @@ export class Authentication {
     const { algo, data } = context.key;
     const key = data.toString("base64");
     const parsed = ssh2.utils.parseKey(`${algo} ${key}`);
-    if (parsed instanceof Error) return context.reject(["publickey"], false);
+    if (parsed instanceof Error) return await this.#fail(context);
     // An offer: which keys are good is for their owners to know, so any is worth a signature.
     if (context.signature === undefined) return context.accept();
     const { blob, signature, hashAlgo } = context;
     const isProved = blob !== undefined && parsed.verify(blob, signature, hashAlgo) === true;
-    const sandboxId = isProved ? await this.#authorize(context.username, key) : null;
-    if (sandboxId === null) return context.reject(["publickey"], false);
-    this.entrant = { sandboxId, how: "key", key };
+    const entry = isProved ? await this.#authorize(context.username, key) : null;
+    if (entry === null) return await this.#fail(context);
+    this.entrant = { ...entry, how: "key" };
     context.accept();
   }
 }

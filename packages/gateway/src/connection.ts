@@ -1,27 +1,22 @@
+import { setTimeout as pause } from "node:timers/promises";
+
 import { limits } from "@skerry/protocol";
 import type { Sandbox } from "@skerry/sdk";
 import type { Logger } from "pino";
 
+import type { Admission } from "./admission.ts";
 import { Agent } from "./agent.ts";
 import { Authentication, type Authorize, type Entrant } from "./authentication.ts";
 import { joinConnection } from "./bridge.ts";
 import type { SshConnection, TakeChannel } from "./channels.ts";
+import type { ControlClient } from "./control-client.ts";
 import { RemoteForwards } from "./remote-forwards.ts";
 import { SandboxSession, type Program } from "./session.ts";
 
-/** Something that a sandbox's event log is told. */
-export type OnEvent = (
-  sandboxId: string,
-  kind: "ssh-opened" | "ssh-closed",
-  detail: Readonly<Record<string, unknown>>,
-) => void;
-
 /** What every connection works with. */
 export interface ConnectionContext {
-  readonly authorize: Authorize;
-  /** Connects to a sandbox. */
-  readonly open: (sandboxId: string) => Promise<Sandbox>;
-  readonly onEvent: OnEvent;
+  readonly control: Pick<ControlClient, "authorize" | "open">;
+  readonly admission: Admission;
   /** Whether a client's agent may be lent to a sandbox. */
   readonly allowsAgent: boolean;
   readonly log: Logger;
@@ -34,19 +29,34 @@ export class GatewayConnection {
   readonly #ssh: SshConnection;
   readonly #context: ConnectionContext;
   readonly #startedAt = performance.now();
+  readonly #closed = new AbortController();
   #channels = 0;
+  #idle: NodeJS.Timeout | undefined;
 
-  constructor(ssh: SshConnection, address: string, context: ConnectionContext) {
+  /** @param place Held until the client has logged in. */
+  constructor(ssh: SshConnection, address: string, place: Disposable, context: ConnectionContext) {
     this.#ssh = ssh;
     this.#context = context;
     ssh.setNoDelay(true); // keys that are typed must not wait for more of them
-    const authentication = new Authentication(context.authorize, () => this.end());
+    const authorize: Authorize = async (username, key) =>
+      await context.control.authorize(username, key, address);
+    const failed = async (): Promise<void> => {
+      const delayMs = context.admission.failures.note(address);
+      if (delayMs > 0) await pause(delayMs, undefined, { signal: this.#closed.signal, ref: false });
+    };
+    const authentication = new Authentication(authorize, failed, () => this.end());
     const late = setTimeout(() => ssh.end(), limits.sshLoginMs);
     ssh.on("authentication", (attempt) => void authentication.attempt(attempt));
     ssh.on("error", (error) => context.log.debug({ err: error }, "ssh connection failed"));
-    ssh.once("close", () => clearTimeout(late));
+    ssh.once("close", () => {
+      clearTimeout(late);
+      clearTimeout(this.#idle);
+      place[Symbol.dispose]();
+      this.#closed.abort();
+    });
     ssh.once("ready", () => {
       clearTimeout(late);
+      place[Symbol.dispose]();
       if (authentication.entrant === null) ssh.end();
       else this.#serve(authentication.entrant, address);
     });
@@ -58,20 +68,27 @@ export class GatewayConnection {
 
   #serve(entrant: Entrant, address: string): void {
     this.entrant = entrant;
-    const { onEvent, open, log } = this.#context;
+    const { control, log } = this.#context;
     const { sandboxId, how } = entrant;
-    const sandbox = open(sandboxId);
+    const place = this.#context.admission.enter(entrant);
+    if (place === null) {
+      log.info({ sandboxId, how, address }, "too many ssh connections");
+      return this.end();
+    }
+    this.#awaitChannel();
+    const sandbox = control.open(entrant);
     sandbox.then(
+      // It ends with its connection to the sandbox, which control closes when it is over.
       ({ closed }) => void closed.then(() => this.end()),
       (error: unknown) => {
         log.debug({ err: error, sandboxId }, "sandbox not reached");
         this.end();
       },
     );
-    onEvent(sandboxId, "ssh-opened", { how, address });
     this.#ssh.once("close", () => {
+      place[Symbol.dispose]();
       const seconds = Math.round((performance.now() - this.#startedAt) / 1_000);
-      onEvent(sandboxId, "ssh-closed", { how, address, seconds });
+      log.info({ sandboxId, how, address, seconds }, "ssh connection ended");
       sandbox.then(
         (opened) => void opened.close(),
         () => {},
@@ -122,6 +139,18 @@ export class GatewayConnection {
   readonly #takeChannel: TakeChannel = () => {
     if (this.#channels >= limits.sshChannelsMax) return null;
     this.#channels += 1;
-    return { [Symbol.dispose]: () => void (this.#channels -= 1) };
+    clearTimeout(this.#idle);
+    return { [Symbol.dispose]: () => this.#giveChannel() };
   };
+
+  #giveChannel(): void {
+    this.#channels -= 1;
+    if (this.#channels === 0 && !this.#closed.signal.aborted) this.#awaitChannel();
+  }
+
+  /** Ends a connection that has no channel for too long. */
+  #awaitChannel(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.end(), limits.sshIdleMs).unref();
+  }
 }

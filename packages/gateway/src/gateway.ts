@@ -1,14 +1,15 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 
-import { limits, paths, SshAuthorizeAnswer, type SshEndpoint } from "@skerry/protocol";
-import { Sandbox } from "@skerry/sdk";
+import { limits, type SshEndpoint } from "@skerry/protocol";
 import type { Logger } from "pino";
 import ssh2 from "ssh2";
 
-import type { Authorize } from "./authentication.ts";
+import { Admission } from "./admission.ts";
+import { keepAnnounced } from "./announcement.ts";
 import type { SshConnection } from "./channels.ts";
-import { GatewayConnection, type OnEvent } from "./connection.ts";
+import { GatewayConnection } from "./connection.ts";
+import { ControlClient } from "./control-client.ts";
 import { openHostKey } from "./host-key.ts";
 
 export interface GatewayOptions {
@@ -18,10 +19,9 @@ export interface GatewayOptions {
   /** What clients are told to connect to, where that is not `host`. */
   readonly publicHost?: string | undefined;
   readonly hostKeyFile: string;
-  /** The API of control, and a token for it. */
+  /** The API of control, and a token for it that is good for a gateway. */
   readonly endpoint: string;
   readonly token: string;
-  readonly onEvent: OnEvent;
   /** Whether a client's agent may be lent to a sandbox. Default false. */
   readonly allowsAgent?: boolean | undefined;
   readonly log: Logger;
@@ -30,8 +30,6 @@ export interface GatewayOptions {
 /** The SSH gateway. Disposing of it ends all connections. */
 export interface Gateway extends AsyncDisposable {
   readonly endpoint: SshEndpoint;
-  /** Ends what was entered with a key, by its blob, base64. */
-  revoke(key: string): void;
 }
 
 /** What OpenSSH has had for ten years, and nothing that is weaker. */
@@ -43,14 +41,19 @@ const algorithms = {
   compress: ["none"],
 } as const;
 
-/** Lets SSH clients into sandboxes: it speaks SSH on one side, and control's API on the other. */
+/**
+ * Lets SSH clients into sandboxes: it speaks SSH on one side, and control's API on the other, and tells
+ * control where it is.
+ *
+ * @throws {RefusedByControl} when its token is wrong.
+ */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { host, endpoint, token, onEvent, log } = options;
+  const { host, endpoint, token, log, allowsAgent = false } = options;
   const hostKey = await openHostKey(options.hostKeyFile);
   const connections = new Set<GatewayConnection>();
-  const authorize = authorizer(endpoint, token);
-  const open = async (id: string): Promise<Sandbox> =>
-    await Sandbox.connect({ id, endpoint, token });
+  const control = new ControlClient(endpoint, token);
+  const admission = new Admission();
+  await using stack = new AsyncDisposableStack();
   const server = new ssh2.Server(
     {
       hostKeys: [hostKey.privateKey],
@@ -60,14 +63,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       keepaliveCountMax: 3,
     },
     (ssh, { ip }) => {
-      if (connections.size >= limits.sshConnectionsMax) {
+      const isRoom = connections.size < limits.sshConnectionsMax;
+      const place = isRoom ? admission.knock(ip) : null;
+      if (place === null) {
         ssh.on("error", () => {});
         ssh.end();
         return;
       }
-      const { allowsAgent = false } = options;
-      const context = { authorize, open, onEvent, allowsAgent, log };
-      const connection = new GatewayConnection(ssh as SshConnection, ip, context);
+      const context = { control, admission, allowsAgent, log };
+      const connection = new GatewayConnection(ssh as SshConnection, ip, place, context);
       connections.add(connection);
       ssh.once("close", () => connections.delete(connection));
     },
@@ -75,31 +79,16 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   server.listen(options.port, host);
   await once(server, "listening");
   server.on("error", (error: unknown) => log.error({ err: error }, "ssh gateway failed"));
+  stack.defer(async () => {
+    const closed = once(server, "close");
+    server.close();
+    for (const connection of connections) connection.end();
+    await closed;
+  });
   const { port } = server.address() as AddressInfo; // of a TCP server that listens
   const { publicKey, fingerprint } = hostKey;
-  return {
-    endpoint: { host: options.publicHost ?? host, port, hostKey: publicKey, fingerprint },
-    revoke(key) {
-      for (const connection of connections) if (connection.entrant?.key === key) connection.end();
-    },
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
-      server.close();
-      for (const connection of connections) connection.end();
-      await closed;
-    },
-  };
-}
-
-function authorizer(endpoint: string, token: string): Authorize {
-  return async (username, key) => {
-    const response = await fetch(new URL(paths.authorizeSsh, endpoint), {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ username, key }),
-      signal: AbortSignal.timeout(limits.sshLoginMs),
-    });
-    if (!response.ok) return null;
-    return SshAuthorizeAnswer.parse(await response.json()).sandboxId;
-  };
+  const here = { host: options.publicHost ?? host, port, hostKey: publicKey, fingerprint };
+  stack.use(await keepAnnounced(control, here, log));
+  const owned = stack.move();
+  return { endpoint: here, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

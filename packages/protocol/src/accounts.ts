@@ -50,7 +50,7 @@ export const TokenSummary = z.object({
   /** The id of whom it belongs to; null for one that a sandbox was given. */
   user: z.string().nullable(),
   /** What it is good for. */
-  scope: z.enum(["user", "sandbox"]),
+  scope: z.enum(["user", "sandbox", "gateway"]),
   /** The one sandbox that it is good for. */
   sandbox: z.string().nullable(),
   createdAt: z.iso.datetime(),
@@ -71,6 +71,8 @@ export const TokenRequest = z.object({
   user: z.string().nullish(),
   /** Good for this sandbox alone. */
   sandbox: z.string().nullish(),
+  /** Good for an SSH gateway and nothing else: an admin's to ask. */
+  gateway: z.boolean().nullish(),
 });
 export type TokenRequest = z.infer<typeof TokenRequest>;
 

@@ -181,6 +181,25 @@ export const limits = {
   /** Connections at once, the time to log in, the tries for that, channels of one, silence. */
   sshConnectionsMax: 512,
   sshLoginMs: 30_000,
+  /** Connections of one address that have not logged in; of one sandbox, and of one user, that have. */
+  sshPendingPerAddressMax: 32,
+  sshConnectionsPerSandboxMax: 64,
+  sshConnectionsPerUserMax: 256,
+  /** A connection without a channel ends after this long. */
+  sshIdleMs: 60 * 60_000,
+  /** Failed logins of one address that are answered at once, then how late: twice as late each time, up to the most. */
+  sshFailuresFree: 10,
+  sshFailureDelayMs: 100,
+  sshFailureDelayMaxMs: 5_000,
+  /** How long they are remembered, and of how many addresses. */
+  sshFailuresKeptMs: 5 * 60_000,
+  sshFailuresMax: 4_096,
+  /** A ticket by which the gateway opens one connection to a sandbox: how long it is good, and how many wait. */
+  sshTicketMs: 30_000,
+  sshTicketsMax: 1_024,
+  /** The gateway tells control this often where it is, and counts as gone when it has not for so long. */
+  sshAnnounceMs: 5_000,
+  sshAnnouncedMs: 20_000,
   sshLoginTriesMax: 10,
   sshChannelsMax: 64,
   /** What a client may have listened on for it, and the time that it has to open a channel for each connection. */

@@ -22,8 +22,9 @@ export const paths = {
   /** Ours: a WebSocket that is a terminal. */
   terminal: "/api/v1/sandboxes/{id}/terminal",
   sshKeys: "/users/me/ssh-keys",
-  /** Ours: what the SSH gateway asks. */
+  /** Ours: what the SSH gateway asks, and where it says that it is. */
   authorizeSsh: "/api/v1/ssh/authorize",
+  sshEndpoint: "/api/v1/ssh/endpoint",
   /** Ours: who may do what. */
   organizations: "/api/v1/organizations",
   users: "/api/v1/users",

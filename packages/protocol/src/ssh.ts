@@ -4,12 +4,22 @@ import { limits } from "./limits.ts";
 
 /** Where the SSH gateway is, and what it proves itself by. */
 export const SshEndpoint = z.object({
-  host: z.string(),
+  /** A name or an address. It becomes part of what users are told to type. */
+  host: z
+    .string()
+    .max(255)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$|^::[A-Za-z0-9.:]*$/),
   port: z.int().min(1).max(65_535),
   /** `ssh-ed25519 AAAA…` */
-  hostKey: z.string(),
+  hostKey: z
+    .string()
+    .max(limits.sshKeyBytesMax)
+    .regex(/^[a-z0-9-]+ [A-Za-z0-9+/]+=*$/),
   /** `SHA256:…`, as OpenSSH shows it. */
-  fingerprint: z.string(),
+  fingerprint: z
+    .string()
+    .max(128)
+    .regex(/^SHA256:[A-Za-z0-9+/]+$/),
 });
 export type SshEndpoint = z.infer<typeof SshEndpoint>;
 
@@ -54,11 +64,20 @@ export const SshAuthorizeRequest = z.object({
   username: z.string().max(limits.sshUsernameMax),
   /** The key's blob, base64; null when none was proved. */
   key: z.string().max(limits.sshKeyBytesMax).nullable(),
+  /** Where the client is, for the event log. */
+  address: z.string().max(64),
 });
 export type SshAuthorizeRequest = z.infer<typeof SshAuthorizeRequest>;
 
 /** The sandbox that may be entered. */
-export const SshAuthorizeAnswer = z.object({ sandboxId: z.string() });
+export const SshAuthorizeAnswer = z.object({
+  sandboxId: z.string(),
+  /** Opens one connection to it, once and soon, as a token does. */
+  ticket: z.string(),
+  /** The id of the user whose key, or way in, it is. */
+  user: z.string().nullable(),
+});
+export type SshAuthorizeAnswer = z.infer<typeof SshAuthorizeAnswer>;
 
 /** The types of keys that are taken (RFC 4253, 5656, 8709). */
 export const sshKeyTypes = [

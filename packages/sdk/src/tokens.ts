@@ -30,6 +30,8 @@ export interface TokenOptions {
   readonly expiresIn?: Duration | undefined;
   /** Good for this sandbox alone: to enter it, to read of it and to expose what it serves. */
   readonly sandbox?: string | undefined;
+  /** Good for an SSH gateway and nothing else: for admins. */
+  readonly gateway?: boolean | undefined;
   /** For another user, by name or id: for admins. */
   readonly user?: string | undefined;
 }
@@ -52,9 +54,9 @@ export class Tokens {
 
   /** Makes one. @throws {ApiError} `TOO_MANY_TOKENS`, `FORBIDDEN`, `SANDBOX_NOT_FOUND` */
   async create(name: string, options: TokenOptions = {}): Promise<IssuedToken> {
-    const { expiresIn, sandbox, user } = options;
+    const { expiresIn, sandbox, gateway, user } = options;
     const lifeMs = expiresIn === undefined ? undefined : parseDuration(expiresIn);
-    const body: TokenRequest = { name, expires_in_ms: lifeMs, sandbox, user };
+    const body: TokenRequest = { name, expires_in_ms: lifeMs, sandbox, gateway, user };
     const answer = await this.#api.request("POST", paths.tokens, { body });
     const { token, ...summary } = understood(() => IssuedTokenAnswer.parse(answer));
     return { ...dated(summary), token };

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { tryLock, vaultKeyBytes, type Tokens } from "@skerry/control";
+import { tryLock, vaultKeyBytes, type IssuedToken, type Tokens } from "@skerry/control";
 import { Endpoint } from "@skerry/protocol";
 
 /** The directory of one server's state, held by this process alone. */
@@ -68,10 +68,23 @@ export async function vaultKey(home: Home): Promise<Uint8Array> {
 
 /** The token of the host's owner: the same over restarts, until it is revoked. */
 export async function defaultToken(home: Home, tokens: Tokens): Promise<string> {
-  const path = join(runOf(home.path), "token");
+  return await keptToken(join(runOf(home.path), "token"), tokens, () => tokens.issue("default"));
+}
+
+/** The token of the SSH gateway in this process, kept in the same way. */
+export async function gatewayToken(home: Home, tokens: Tokens): Promise<string> {
+  const path = join(runOf(home.path), "gateway-token");
+  return await keptToken(path, tokens, () => tokens.issueForGateway("gateway"));
+}
+
+async function keptToken(
+  path: string,
+  tokens: Tokens,
+  issue: () => Promise<IssuedToken>,
+): Promise<string> {
   const kept = await readOrNull(path);
   if (kept !== null && (await tokens.verify(kept.trim())) !== null) return kept.trim();
-  const { token } = await tokens.issue("default");
+  const { token } = await issue();
   await writePrivately(path, `${token}\n`);
   return token;
 }

@@ -21,7 +21,7 @@ function makeHome(): Disposable & { readonly path: string } {
 
 async function start(home: string, host: OwnHost = new FakeHost(), signal = never) {
   const config = readConfig(
-    ["--home", home, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0"],
+    ["--home", home, "--listen", "127.0.0.1:0", "--https", "127.0.0.1:0", "--ssh", "127.0.0.1:0"],
     {},
   );
   assert.ok(config !== null);
@@ -85,7 +85,17 @@ suite("a server", () => {
   test("leaves sandboxes with a duration to the next server when it is told to", async () => {
     using home = makeHome();
     const config = readConfig(
-      ["--home", home.path, "--listen", "127.0.0.1:0", "--https", "off", "--keep-sandboxes"],
+      [
+        "--home",
+        home.path,
+        "--listen",
+        "127.0.0.1:0",
+        "--https",
+        "off",
+        "--ssh",
+        "off",
+        "--keep-sandboxes",
+      ],
       {},
     );
     assert.ok(config !== null);
@@ -125,7 +135,7 @@ suite("a server", () => {
   test("leaves nothing behind when its machines cannot be opened", async () => {
     using home = makeHome();
     const config = readConfig(
-      ["--home", home.path, "--listen", "127.0.0.1:0", "--https", "off"],
+      ["--home", home.path, "--listen", "127.0.0.1:0", "--https", "off", "--ssh", "off"],
       {},
     );
     assert.ok(config !== null);

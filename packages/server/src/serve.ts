@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 
-import { openControl, openSqliteStore, type Control, type IngressOptions } from "@skerry/control";
+import { openControl, openSqliteStore, type IngressOptions, type Tokens } from "@skerry/control";
 import { openGateway, type Gateway } from "@skerry/gateway";
 import type { HostStatus, IngressEndpoint, SandboxId } from "@skerry/protocol";
 import type { Logger } from "pino";
@@ -10,6 +10,7 @@ import type { ServeConfig } from "./config.ts";
 import { dnsRecords } from "./dns-records.ts";
 import {
   defaultToken,
+  gatewayToken,
   ingressDirectoryOf,
   openHome,
   publishEndpoint,
@@ -76,7 +77,8 @@ export async function serve(
   const token = await defaultToken(home, control.tokens);
   const { version } = manifest;
   const startedAt = new Date().toISOString();
-  const gateway = await startGateway(config, { home, control, url, token, log });
+  const { tokens } = control;
+  const gateway = await startGateway(config, { home, tokens, url, log });
   if (gateway !== null) stack.use(gateway);
   const ssh = gateway?.endpoint ?? null;
   const endpoint = { url, ingress: exposed, ssh, pid: process.pid, startedAt, version, token };
@@ -103,36 +105,28 @@ function controlOptions(config: ServeConfig) {
   return { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins, version: manifest.version };
 }
 
-/** Lets SSH in: the gateway asks control whom it may let in, and tells it who came. */
+/** Lets SSH in: the gateway is a client of the API like any other, with a token that is good for little else. */
 async function startGateway(
   { ssh }: ServeConfig,
   {
     home,
-    control,
+    tokens,
     url,
-    token,
     log,
   }: {
     readonly home: Home;
-    readonly control: Control;
+    readonly tokens: Tokens;
     readonly url: string;
-    readonly token: string;
     readonly log: Logger;
   },
 ): Promise<Gateway | null> {
   if (ssh === null) return null;
-  const gateway = await openGateway({
+  return await openGateway({
     ...{ host: ssh.host, port: ssh.port, publicHost: ssh.publicHost ?? undefined },
-    ...{ hostKeyFile: sshHostKeyOf(home), endpoint: url, token, log },
     allowsAgent: ssh.allowsAgent,
-    onEvent: (id, kind, detail) => {
-      const sandbox = control.sandboxes.live().find((each) => each.id === id);
-      sandbox?.record(kind, detail);
-    },
+    ...{ hostKeyFile: sshHostKeyOf(home), endpoint: url, log },
+    token: await gatewayToken(home, tokens),
   });
-  control.ssh.endpoint = gateway.endpoint;
-  control.ssh.onRevoked = (key) => gateway.revoke(key);
-  return gateway;
 }
 
 function ingressOptions({ https }: ServeConfig, home: Home): IngressOptions | null {

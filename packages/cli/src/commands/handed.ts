@@ -1,4 +1,4 @@
-import { becomeServer, serverCommand } from "../installed.ts";
+import { become, serverCommand } from "../installed.ts";
 import type { HandedVerb } from "../verb.ts";
 
 /** Runs the server. */
@@ -6,7 +6,17 @@ export const serve: HandedVerb = {
   name: "serve",
   about: "run the server on this machine",
   async hand(args) {
-    await becomeServer(args);
+    await become("server", args);
+    return 0;
+  },
+};
+
+/** Runs the SSH gateway alone, for a server that runs elsewhere. */
+export const gateway: HandedVerb = {
+  name: "gateway",
+  about: "run the SSH gateway alone, for a server elsewhere",
+  async hand(args) {
+    await become("gateway", args);
     return 0;
   },
 };

@@ -10,10 +10,12 @@ import type { Verb } from "../verb.ts";
 /** Lists, makes and revokes access tokens. */
 export const tokens: Verb = {
   name: "tokens",
-  usage: "[list | create NAME [--for SANDBOX] [--expires TIME] | revoke ID] [--user NAME]",
+  usage:
+    "[list | create NAME [--for SANDBOX | --gateway] [--expires TIME] | revoke ID] [--user NAME]",
   about: "the access tokens of a user",
   options: {
     for: { type: "string", value: "SANDBOX", about: "good for this sandbox alone" },
+    gateway: { type: "boolean", about: "good for an SSH gateway and nothing else; for admins" },
     expires: { type: "string", value: "TIME", about: "how long it is valid, as in 24h" },
     user: { type: "string", value: "NAME", about: "another user's; for admins" },
   },
@@ -64,7 +66,7 @@ async function create(
   { output }: Context,
 ): Promise<number> {
   const made = await client.tokens.create(name, {
-    ...{ sandbox: args.text("for"), user: args.text("user") },
+    ...{ sandbox: args.text("for"), user: args.text("user"), gateway: args.has("gateway") },
     expiresIn: args.text("expires") as Duration | undefined, // read by the client, which says what is wrong
   });
   if (args.has("json")) output.json(made);

@@ -229,7 +229,8 @@ suite("an SSH key", () => {
     await using _server = server;
     await using hers = await createAs(server, alice);
     const authorize = async (): Promise<string | null> =>
-      await server.control.ssh.authorize({ username: hers.sandboxId, key });
+      (await server.control.ssh.authorize({ username: hers.sandboxId, key, address: "::1" }))
+        ?.sandboxId ?? null;
     const upload = { name: "laptop", public_key: line };
     const his = await ask(server, bob, "POST", "/users/me/ssh-keys", upload);
     assert.equal(his.status, 201);

@@ -30,6 +30,7 @@ export async function authorize(
   if (scope.kind === "sandbox") {
     return { kind: "sandbox", tokenId, sandboxId: scope.sandboxId, userId };
   }
+  if (scope.kind === "gateway") return { kind: "gateway", tokenId, userId };
   const user = userId === null ? null : await users.get(userId);
   if (user === null) throw new SandboxError("INVALID_TOKEN");
   return { kind: "user", tokenId, user };
@@ -38,6 +39,7 @@ export async function authorize(
 /** What the official clients have beside `ddo_`: tokens that need an organization at each request. */
 const personalPrefix = "ddp_";
 
-function bearerOf(header: string | undefined): string | undefined {
+/** The token in an `Authorization` header. */
+export function bearerOf(header: string | undefined): string | undefined {
   return /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
 }

@@ -24,6 +24,7 @@ import {
 import { listSecrets, putSecret, removeSecret } from "./secret-routes.ts";
 import {
   addSshKey,
+  announceSsh,
   authorizeSsh,
   describeWithSsh,
   exposeSsh,
@@ -38,9 +39,9 @@ type Route = (request: Request, context: ApiContext, id: string, name: string) =
 /**
  * What a request is about, and so which tokens are good for it: `"sandbox"` the one that the path names,
  * also by a token of its own; `"owner"` that one, by those who own it; `"account"` what users have for
- * themselves; `"server"` what is for admins.
+ * themselves; `"server"` what is for admins; `"gateway"` what an SSH gateway asks, and nobody else may.
  */
-type About = "sandbox" | "owner" | "account" | "server";
+type About = "sandbox" | "owner" | "account" | "server" | "gateway";
 
 interface Entry {
   readonly about: About;
@@ -69,7 +70,8 @@ const routes: readonly Entry[] = [
     entry("sandbox", "POST", path, exposeSsh),
   ),
   entry("sandbox", "POST", paths.signUrl, signUrl),
-  entry("server", "POST", paths.authorizeSsh, authorizeSsh),
+  entry("gateway", "POST", paths.authorizeSsh, authorizeSsh),
+  entry("gateway", "PUT", paths.sshEndpoint, announceSsh),
   entry("account", "GET", paths.sshKeys, listSshKeys),
   entry("account", "POST", paths.sshKeys, addSshKey),
   entry("account", "DELETE", `${paths.sshKeys}/{id}`, removeSshKey),
@@ -127,11 +129,20 @@ export async function answer(request: Request, context: ApiContext): Promise<Res
 
 /** @throws {SandboxError} `FORBIDDEN`; `SANDBOX_NOT_FOUND` for a sandbox that the token knows nothing of. */
 function checkReach(principal: Principal, about: About, id: string): void {
-  const isOfSandbox = about === "sandbox" || about === "owner";
-  if (principal.kind === "user") {
-    if (about === "server" && principal.user.role !== "admin") throw new SandboxError("FORBIDDEN");
-    return;
+  const isNamed = about === "sandbox" || about === "owner";
+  if (principal.kind === "sandbox" && isNamed && id !== principal.sandboxId) {
+    throw new SandboxError("SANDBOX_NOT_FOUND");
   }
-  if (isOfSandbox && id !== principal.sandboxId) throw new SandboxError("SANDBOX_NOT_FOUND");
-  if (about !== "sandbox") throw new SandboxError("FORBIDDEN");
+  if (!isGoodFor(principal, about)) throw new SandboxError("FORBIDDEN");
+}
+
+function isGoodFor(principal: Principal, about: About): boolean {
+  switch (principal.kind) {
+    case "user":
+      return about === "server" ? principal.user.role === "admin" : about !== "gateway";
+    case "sandbox":
+      return about === "sandbox";
+    case "gateway":
+      return about === "gateway";
+  }
 }

@@ -1,4 +1,4 @@
-import { SandboxError, SshAuthorizeRequest, SshKeyRequest } from "@skerry/protocol";
+import { SandboxError, SshAuthorizeRequest, SshEndpoint, SshKeyRequest } from "@skerry/protocol";
 
 import { userIdOf, userOf } from "../tokens/principal.ts";
 import type { ApiContext } from "./context.ts";
@@ -18,10 +18,19 @@ export async function exposeSsh(
 /** `POST`: whom a username and a key lead to. What does not exist and what is not allowed look the same. */
 export async function authorizeSsh(request: Request, { ssh }: ApiContext): Promise<Response> {
   const parsed = SshAuthorizeRequest.safeParse(await readJson(request));
-  if (!parsed.success) throw new SandboxError("INVALID_REQUEST", "username, key");
-  const sandboxId = await ssh.authorize(parsed.data);
-  if (sandboxId === null) throw new SandboxError("SANDBOX_NOT_FOUND");
-  return Response.json({ sandboxId });
+  if (!parsed.success) throw new SandboxError("INVALID_REQUEST", "username, key, address");
+  const entry = await ssh.authorize(parsed.data);
+  if (entry === null) throw new SandboxError("SANDBOX_NOT_FOUND");
+  return Response.json(entry);
+}
+
+/** `PUT` of where the gateway is, for so long. */
+export async function announceSsh(request: Request, { ssh }: ApiContext): Promise<Response> {
+  const parsed = SshEndpoint.safeParse(await readJson(request));
+  if (!parsed.success)
+    throw new SandboxError("INVALID_REQUEST", "host, port, hostKey, fingerprint");
+  ssh.announce(parsed.data);
+  return new Response(null, { status: 204 });
 }
 
 /** `GET` of the keys of the user. */

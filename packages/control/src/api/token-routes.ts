@@ -18,7 +18,10 @@ export async function listTokens(request: Request, context: ApiContext): Promise
 export async function createToken(request: Request, context: ApiContext): Promise<Response> {
   const parsed = TokenRequest.safeParse(await readJson(request));
   if (!parsed.success) {
-    throw new SandboxError("INVALID_REQUEST", "name: a text; expires_in_ms, user, sandbox");
+    throw new SandboxError(
+      "INVALID_REQUEST",
+      "name: a text; expires_in_ms, user, sandbox, gateway",
+    );
   }
   const issued = await issue(context, parsed.data);
   return Response.json({ ...summaryOf(issued), token: issued.token }, { status: 201 });
@@ -41,6 +44,10 @@ async function issue(context: ApiContext, wish: TokenRequest): Promise<IssuedTok
   const { tokens, sandboxes, clock } = context;
   const { name, expires_in_ms: lifeMs } = wish;
   const user = await subjectOf(context, wish.user ?? null);
+  if (wish.gateway === true) {
+    if (userOf(context.principal).role !== "admin") throw new SandboxError("FORBIDDEN");
+    return await tokens.issueForGateway(name, user.id);
+  }
   const expiresAtMs = lifeMs === undefined || lifeMs === null ? null : clock.now() + lifeMs;
   if (wish.sandbox === undefined || wish.sandbox === null) {
     return await tokens.issue(name, expiresAtMs, user.id);

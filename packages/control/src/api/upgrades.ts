@@ -16,10 +16,13 @@ import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { Connection } from "../rpc/connection.ts";
 import type { Dialect, ExposeHttp } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
+import type { Visitor } from "../ssh/tickets.ts";
+import { recordVisit } from "../ssh/visit.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { Terminals } from "../terminal/terminals.ts";
-import { tagsOf, type Principal } from "../tokens/principal.ts";
-import { authorize } from "./authorize.ts";
+import type { LeaseTag } from "../tokens/leases.ts";
+import { tagsOf } from "../tokens/principal.ts";
+import { authorize, bearerOf } from "./authorize.ts";
 import { contextOf, type ApiContext, type ServerContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
 import { ingressOf } from "./expose-routes.ts";
@@ -34,10 +37,25 @@ export interface Upgrade {
   readonly traceId: string;
 }
 
+/** What a socket was opened with. */
+interface Access {
+  readonly tags: readonly LeaseTag[];
+  /** Whether it is still good for that. */
+  readonly isStillGood: () => Promise<boolean>;
+}
+
+/** Who opens a socket, as far as requests go. */
+interface Admitted {
+  readonly context: ApiContext;
+  readonly access: Access;
+}
+
 /** Where an upgrade leads: the sandbox, and whether this connection created it. */
 interface Target {
   readonly sandbox: Sandbox;
-  readonly principal: Principal;
+  readonly access: Access;
+  /** Who comes in by SSH. */
+  readonly visitor?: Visitor | undefined;
   readonly isOwner: boolean;
   /** The address of the port that the client wanted exposed. */
   readonly url?: string | undefined;
@@ -78,9 +96,9 @@ export class Upgrades {
     };
     try {
       if (terminalPath.test(urlOf(message).pathname)) {
-        const { sandbox, terminal, principal } = await this.#findTerminal(message);
+        const { sandbox, terminal, access } = await this.#findTerminal(message);
         gone.release();
-        this.#showTerminal(upgrade, terminal, principal);
+        this.#showTerminal(upgrade, terminal, access);
         finished(101, sandbox.id);
         return null;
       }
@@ -113,16 +131,16 @@ export class Upgrades {
   async #findTerminal(message: IncomingMessage): Promise<{
     readonly sandbox: Sandbox;
     readonly terminal: Terminal;
-    readonly principal: Principal;
+    readonly access: Access;
   }> {
     this.#checkOrigin(message.headers.origin);
-    const { sandboxes, principal } = await this.#authorize(terminalToken(message));
+    const { context, access } = await this.#authorize(terminalToken(message));
     const { pathname, searchParams } = urlOf(message);
     const [, id = ""] = terminalPath.exec(pathname) ?? [];
-    const sandbox = sandboxes.get(readId(id));
+    const sandbox = context.sandboxes.get(readId(id));
     const session = searchParams.get("session");
     if (session !== null) {
-      return { sandbox, terminal: this.#terminals.find(sandbox, session), principal };
+      return { sandbox, terminal: this.#terminals.find(sandbox, session), access };
     }
     const size = (name: string, fallback: number): number => {
       const given = searchParams.get(name);
@@ -132,45 +150,40 @@ export class Upgrades {
       return Number(given);
     };
     const wish = { rows: size("rows", 24), cols: size("cols", 80) };
-    return { sandbox, terminal: await this.#terminals.start(sandbox, wish), principal };
+    return { sandbox, terminal: await this.#terminals.start(sandbox, wish), access };
   }
 
-  #showTerminal(
-    { message, socket, head }: Upgrade,
-    terminal: Terminal,
-    principal: Principal,
-  ): void {
+  #showTerminal({ message, socket, head }: Upgrade, terminal: Terminal, access: Access): void {
     this.#sockets.handleUpgrade(message, socket, head, (client: WebSocket) => {
       terminal.show(client);
-      this.#lease(client, { principal, header: terminalToken(message) }, (reason) =>
-        client.close(closeCode.revoked, reason),
-      );
+      this.#lease(client, access, (reason) => client.close(closeCode.revoked, reason));
     });
   }
 
   /** Has a socket end when what it was opened with is taken back, or was while it opened. */
-  #lease(
-    client: WebSocket,
-    { principal, header }: { readonly principal: Principal; readonly header: string | undefined },
-    end: (reason: string) => void,
-  ): void {
+  #lease(client: WebSocket, access: Access, end: (reason: string) => void): void {
     const revoked = (): void => end("The access was revoked.");
-    const lease = this.#context.leases.hold(tagsOf(principal), revoked);
+    const lease = this.#context.leases.hold(access.tags, revoked);
     client.once("close", () => lease[Symbol.dispose]());
-    void authorize(header, this.#context).catch(revoked);
+    const check = async (): Promise<void> => {
+      if (!(await access.isStillGood())) revoked();
+    };
+    check().catch(revoked);
   }
 
   async #findTarget(message: IncomingMessage, gone: AbortSignal): Promise<Target> {
     this.#checkOrigin(message.headers.origin);
-    const context = await this.#authorize(message.headers.authorization);
+    const { authorization } = message.headers;
+    const visitor = this.#context.ssh.redeem(bearerOf(authorization) ?? "");
+    if (visitor !== null) return this.#admit(visitor, urlOf(message).pathname);
+    const { context, access } = await this.#authorize(authorization);
     const { pathname } = urlOf(message);
     if (createPath.test(pathname)) {
-      return await this.#create(message, context, gone);
+      return await this.#create(message, { context, access }, gone);
     }
     const [, id] = connectPath.exec(pathname) ?? [];
     if (id === undefined) throw new SandboxError("NOT_FOUND", loggablePath(pathname));
-    const { principal } = context;
-    return { sandbox: context.sandboxes.get(readId(id)), isOwner: false, principal };
+    return { sandbox: context.sandboxes.get(readId(id)), isOwner: false, access };
   }
 
   /** A page in a browser sends its origin, and may not use a token that it got hold of. */
@@ -179,22 +192,40 @@ export class Upgrades {
     throw new SandboxError("ORIGIN_REFUSED", origin.slice(0, 200));
   }
 
-  async #authorize(header: string | undefined): Promise<ApiContext> {
-    return contextOf(this.#context, await authorize(header, this.#context));
+  /** Lets in who shows a ticket: to its sandbox, and nothing else. */
+  #admit(visitor: Visitor, pathname: string): Target {
+    const [, id = ""] = connectPath.exec(pathname) ?? [];
+    if (id !== visitor.sandboxId) throw new SandboxError("SANDBOX_NOT_FOUND");
+    const sandbox = this.#context.sandboxes.get(visitor.sandboxId);
+    return { sandbox, isOwner: false, access: visitor, visitor };
   }
 
-  async #create(message: IncomingMessage, context: ApiContext, gone: AbortSignal): Promise<Target> {
-    const { sandboxes, principal, clock, lifetimeMaxMs, regions } = context;
+  async #authorize(header: string | undefined): Promise<Admitted> {
+    const principal = await authorize(header, this.#context);
+    const isStillGood = async (): Promise<boolean> => {
+      await authorize(header, this.#context);
+      return true;
+    };
+    const access = { tags: tagsOf(principal), isStillGood };
+    return { context: contextOf(this.#context, principal), access };
+  }
+
+  async #create(
+    message: IncomingMessage,
+    { context, access }: Admitted,
+    gone: AbortSignal,
+  ): Promise<Target> {
+    const { sandboxes, clock, lifetimeMaxMs, regions } = context;
     const header = single(message, headers.config);
     const hints = { host: message.headers.host, region: single(message, headers.region) };
     const rules = { nowMs: clock.now(), lifetimeMaxMs, regions };
     const wish = readCreateConfig(header, hints, rules);
     if (wish.port !== null) ingressOf(this.#context); // before anything is made
     const sandbox = await sandboxes.create(wish, gone);
-    if (wish.port === null) return { sandbox, isOwner: true, principal };
+    if (wish.port === null) return { sandbox, isOwner: true, access };
     try {
       const url = await this.#expose(sandbox, wish.port);
-      return { sandbox, isOwner: true, principal, url };
+      return { sandbox, isOwner: true, access, url };
     } catch (error) {
       sandbox.request({ kind: "kill" }); // it is not what was asked for
       throw error;
@@ -209,7 +240,7 @@ export class Upgrades {
   }
 
   #open({ message, socket, head, traceId }: Upgrade, target: Target): void {
-    const { sandbox, isOwner, principal, url } = target;
+    const { sandbox, isOwner, access, visitor, url } = target;
     const { clock, log } = this.#context;
     if (!sandbox.isRunning) throw new SandboxError("SANDBOX_NOT_FOUND");
     let isOpen = false;
@@ -227,11 +258,10 @@ export class Upgrades {
       const options = {
         ...{ sandbox, clock, log: childLog, traceId, isOwner, received, dialect, expose },
       };
-      const connection = new Connection(client, options);
+      const record = visitor && recordVisit(visitor, { sandbox, client, clock });
+      const connection = new Connection(client, { ...options, record });
       sandbox.attach(connection);
-      this.#lease(client, { principal, header: message.headers.authorization }, (reason) =>
-        connection.end(closeCode.revoked, reason),
-      );
+      this.#lease(client, access, (reason) => connection.end(closeCode.revoked, reason));
     });
     this.#sockets.off("headers", tell);
     // The socket has gone, or its handshake was wrong and ws has answered: nobody knows the sandbox.

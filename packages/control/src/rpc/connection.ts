@@ -40,6 +40,8 @@ export interface ConnectionOptions {
   readonly isOwner: boolean;
   readonly dialect: Dialect;
   readonly expose: ExposeHttp;
+  /** Is told what programs do, in the place of the sandbox. */
+  readonly record?: Sandbox["record"] | undefined;
   /** Bytes that have arrived from the client so far. */
   readonly received: () => number;
 }
@@ -95,7 +97,7 @@ export class Connection implements SandboxClient {
     const cancel: CancelStream = (id, reason) => this.#cancel(id, reason);
     this.#incoming = new IncomingStreams(this.#intake, cancel, this.#isBinary ? grant : undefined);
     this.#outgoing = new OutgoingStreams(this.#outbox, this.#isBinary);
-    const record = sandbox.record.bind(sandbox);
+    const record = options.record ?? sandbox.record.bind(sandbox);
     this.#processes = new Processes({ guest: sandbox.guest, clock, record });
     this.#handles = new FileHandles(sandbox.guest);
     this.#listeners = new Listeners();

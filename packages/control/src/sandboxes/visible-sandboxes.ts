@@ -63,7 +63,8 @@ export class VisibleSandboxes {
   #needsReach(id: SandboxId, { organizationId }: SandboxOwner): void {
     const by = this.#principal;
     const isReached =
-      by.kind === "user" ? by.user.organizationId === organizationId : by.sandboxId === id;
+      (by.kind === "user" && by.user.organizationId === organizationId) ||
+      (by.kind === "sandbox" && by.sandboxId === id);
     if (!isReached) throw new SandboxError("SANDBOX_NOT_FOUND");
   }
 }

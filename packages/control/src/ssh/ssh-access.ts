@@ -10,6 +10,7 @@ import {
   type AuthorizedKey,
   type ExposeSshAnswer,
   type OpenSshKeyPair,
+  type SshAuthorizeAnswer,
   type SshAuthorizeRequest,
   type SshEndpoint,
   type SshKey,
@@ -19,6 +20,8 @@ import type { Clock } from "../clock.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { Sandboxes } from "../sandboxes/sandboxes.ts";
 import type { SshKeyRow, Store } from "../store/store.ts";
+import type { Leases } from "../tokens/leases.ts";
+import { Tickets, type Visitor } from "./tickets.ts";
 
 const usernameLetters = 32; // 5 bits each: 160 bits
 
@@ -27,18 +30,41 @@ export interface SshAccessOptions {
   readonly store: Store;
   readonly sandboxes: Sandboxes;
   readonly clock: Clock;
+  /** What was opened with keys, and ends with them. */
+  readonly leases: Leases;
+}
+
+/** Why somebody may enter. */
+interface Grounds {
+  readonly sandboxId: SandboxId;
+  /** Whose key, or way in, it is. */
+  readonly userId: string | null;
+  readonly how: Visitor["how"];
+  /** The key, where it is one of a user. */
+  readonly keyId: string | null;
 }
 
 /** Who may enter which sandbox over SSH. The gateway asks; it decides nothing itself. */
 export class SshAccess {
-  /** Where the gateway is; null while there is none. */
-  endpoint: SshEndpoint | null = null;
-  /** Is called with the blob (base64) of a key that counts no more. */
-  onRevoked: ((key: string) => void) | null = null;
   readonly #options: SshAccessOptions;
+  readonly #tickets: Tickets;
+  #announced: { readonly endpoint: SshEndpoint; readonly atMs: number } | null = null;
 
   constructor(options: SshAccessOptions) {
     this.#options = options;
+    this.#tickets = new Tickets(options.clock);
+  }
+
+  /** Where the gateway is; null when none has said so lately. */
+  get endpoint(): SshEndpoint | null {
+    if (this.#announced === null) return null;
+    const { endpoint, atMs } = this.#announced;
+    return this.#options.clock.now() - atMs < limits.sshAnnouncedMs ? endpoint : null;
+  }
+
+  /** Notes where a gateway is, for so long. Of several the last counts. */
+  announce(endpoint: SshEndpoint): void {
+    this.#announced = { endpoint, atMs: this.#options.clock.now() };
   }
 
   /**
@@ -69,22 +95,54 @@ export class SshAccess {
     return { hostname, username, port, privateKey, hostKey, command };
   }
 
-  /** The sandbox that a username leads to, and a key where it needs one; null when it leads nowhere. */
-  async authorize({ username, key }: SshAuthorizeRequest): Promise<SandboxId | null> {
-    const { store, sandboxes } = this.#options;
+  /**
+   * The sandbox that a username leads to, and a key where it needs one, with a ticket for it; null when
+   * it leads nowhere.
+   */
+  async authorize(request: SshAuthorizeRequest): Promise<SshAuthorizeAnswer | null> {
+    const { username, key, address } = request;
     const named = SandboxId.safeParse(username);
-    if (!named.success) {
-      const grant = await store.ssh.findGrant(hashOf(username));
-      return grant !== null && sandboxes.running(grant.sandboxId) !== undefined
-        ? grant.sandboxId
-        : null;
-    }
-    const sandbox = sandboxes.running(named.data);
+    const find = named.success
+      ? async (): Promise<Grounds | null> => await this.#byKey(named.data, key)
+      : this.#byUsername(hashOf(username));
+    const grounds = await find();
+    if (grounds === null) return null;
+    const { sandboxId, userId, how, keyId } = grounds;
+    const user = userId === null ? null : await this.#options.store.users.find(userId);
+    const ticket = this.#tickets.issue({
+      ...{ sandboxId, how, address, who: user?.name ?? null },
+      tags: [
+        ...(userId === null ? [] : [`user:${userId}` as const]),
+        ...(keyId === null ? [] : [`key:${keyId}` as const]),
+      ],
+      isStillGood: async () => (await find()) !== null,
+    });
+    return { sandboxId, ticket, user: userId };
+  }
+
+  /** Who shows a ticket; null when it is none. */
+  redeem(ticket: string): Visitor | null {
+    return this.#tickets.redeem(ticket);
+  }
+
+  #byUsername(hash: Uint8Array): () => Promise<Grounds | null> {
+    const { store, sandboxes } = this.#options;
+    return async () => {
+      const grant = await store.ssh.findGrant(hash);
+      if (grant === null || sandboxes.running(grant.sandboxId) === undefined) return null;
+      const { sandboxId, userId } = grant;
+      return { sandboxId, userId, how: "username", keyId: null };
+    };
+  }
+
+  async #byKey(sandboxId: SandboxId, key: string | null): Promise<Grounds | null> {
+    const { store, sandboxes } = this.#options;
+    const sandbox = sandboxes.running(sandboxId);
     if (key === null || sandbox === undefined) return null;
-    const isOurs =
-      (await store.ssh.findKey(sandbox.owner.organizationId, key)) !== null ||
-      (await store.ssh.hasGrant(named.data, key));
-    return isOurs ? named.data : null;
+    const row = await store.ssh.findKey(sandbox.owner.organizationId, key);
+    if (row !== null) return { sandboxId, userId: row.userId, how: "key", keyId: row.id };
+    const grant = await store.ssh.findGrantOfKey(sandboxId, key);
+    return grant && { sandboxId, userId: grant.userId, how: "key", keyId: null };
   }
 
   /** @throws {SandboxError} `INVALID_REQUEST` when it is no key, or is there already. */
@@ -113,21 +171,21 @@ export class SshAccess {
   async removeKey(userId: string, id: string): Promise<void> {
     const removed = await this.#options.store.ssh.removeKey(userId, id);
     if (removed === null) throw new SandboxError("NOT_FOUND", "ssh key");
-    this.onRevoked?.(removed.data);
+    this.#options.leases.end(`key:${id}`);
   }
 
   /** How a sandbox is entered by a key of the user. */
   of(
     id: SandboxId,
   ): { readonly host: string; readonly port: number; readonly username: string } | null {
-    if (this.endpoint === null) return null;
-    const { host, port } = this.endpoint;
-    return { host, port, username: id };
+    const { endpoint } = this;
+    return endpoint && { host: endpoint.host, port: endpoint.port, username: id };
   }
 
   #reachable(): SshEndpoint {
-    if (this.endpoint === null) throw new SandboxError("SSH_OFF");
-    return this.endpoint;
+    const { endpoint } = this;
+    if (endpoint === null) throw new SandboxError("SSH_OFF");
+    return endpoint;
   }
 }
 

@@ -58,7 +58,7 @@ export function readToken(row: Row): TokenRow {
 function readScope(row: Row): TokenScope {
   const kind = text(row, "scope");
   if (kind === "sandbox") return { kind, sandboxId: SandboxId.parse(row["sandbox_id"]) };
-  if (kind === "user") return { kind };
+  if (kind === "user" || kind === "gateway") return { kind };
   throw new TypeError(`column scope is ${kind}`); // never more than was meant
 }
 

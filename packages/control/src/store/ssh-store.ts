@@ -11,7 +11,7 @@ export function sshStore(database: DatabaseSync): SshStore {
      AND (SELECT count(*) FROM ssh_grants WHERE sandbox_id = ?2) < ?5`,
   );
   const grantByHash = database.prepare("SELECT * FROM ssh_grants WHERE hash = ?");
-  const grantByKey = database.prepare("SELECT 1 FROM ssh_grants WHERE sandbox_id = ? AND key = ?");
+  const grantByKey = database.prepare("SELECT * FROM ssh_grants WHERE sandbox_id = ? AND key = ?");
   const insertKey = database.prepare(
     `INSERT OR IGNORE INTO ssh_keys SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
      WHERE (SELECT count(*) FROM ssh_keys WHERE user_id = ?2) < ?9`,
@@ -34,7 +34,10 @@ export function sshStore(database: DatabaseSync): SshStore {
       const row = grantByHash.get(hash);
       return row === undefined ? null : readSshGrant(row);
     },
-    hasGrant: async (sandboxId, key) => grantByKey.get(sandboxId, key) !== undefined,
+    async findGrantOfKey(sandboxId, key) {
+      const row = grantByKey.get(sandboxId, key);
+      return row === undefined ? null : readSshGrant(row);
+    },
     async insertKey({ id, userId, name, type, data, comment, createdAtMs, updatedAtMs }, max) {
       const { changes } = insertKey.run(
         ...[id, userId, name, type, data, comment, createdAtMs, updatedAtMs, max],

@@ -58,7 +58,9 @@ export type TokenScope =
   /** All that its user may do. */
   | { readonly kind: "user" }
   /** To enter one sandbox, and to read of it. */
-  | { readonly kind: "sandbox"; readonly sandboxId: SandboxId };
+  | { readonly kind: "sandbox"; readonly sandboxId: SandboxId }
+  /** To ask whom an SSH client may enter. */
+  | { readonly kind: "gateway" };
 
 /** A token, as far as it is kept. */
 export interface TokenRow {
@@ -182,7 +184,7 @@ export interface SshStore {
   /** Answers whether it was taken: not when the sandbox has `max` already, or does not run. */
   insertGrant(grant: SshGrantRow, max: number): Promise<boolean>;
   findGrant(hash: Uint8Array): Promise<SshGrantRow | null>;
-  hasGrant(sandboxId: SandboxId, key: string): Promise<boolean>;
+  findGrantOfKey(sandboxId: SandboxId, key: string): Promise<SshGrantRow | null>;
   /** Answers whether it was taken: not when the user has it, or has `max`. */
   insertKey(key: SshKeyRow, max: number): Promise<boolean>;
   /** Those of a user, oldest first. */

@@ -12,7 +12,9 @@ export type Principal =
       readonly tokenId: string;
       readonly sandboxId: SandboxId;
       readonly userId: string | null;
-    };
+    }
+  /** An SSH gateway, which may ask whom a client may enter; `userId` is who has made its token. */
+  | { readonly kind: "gateway"; readonly tokenId: string; readonly userId: string | null };
 
 /** The user who asks. @throws {SandboxError} `FORBIDDEN` when it is none. */
 export function userOf(principal: Principal): UserRow {

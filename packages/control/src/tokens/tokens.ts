@@ -27,6 +27,8 @@ export interface IssuedToken extends TokenInfo {
   readonly token: string;
 }
 
+type TokenWish = Pick<TokenRow, "name" | "expiresAtMs" | "scope" | "userId">;
+
 /** The access tokens of this server. Only their hashes are kept. */
 export class Tokens {
   readonly #store: TokenStore;
@@ -52,11 +54,12 @@ export class Tokens {
     expiresAtMs: number | null = null,
     userId: string = firstIds.user,
   ): Promise<IssuedToken> {
-    const made = this.#make({ name, expiresAtMs, scope: { kind: "user" }, userId });
-    if (!(await this.#store.insert(made.row, limits.userTokensMax))) {
-      throw new SandboxError("TOO_MANY_TOKENS", `${limits.userTokensMax} of one user`);
-    }
-    return { ...infoOf(made.row), token: made.token };
+    return await this.#issue({ name, expiresAtMs, scope: { kind: "user" }, userId });
+  }
+
+  /** Makes a token for an SSH gateway. @param userId Whom it ends with. @throws {SandboxError} `TOO_MANY_TOKENS` */
+  async issueForGateway(name: string, userId: string = firstIds.user): Promise<IssuedToken> {
+    return await this.#issue({ name, expiresAtMs: null, scope: { kind: "gateway" }, userId });
   }
 
   /**
@@ -115,12 +118,15 @@ export class Tokens {
     return isGone;
   }
 
-  #make({
-    name,
-    expiresAtMs,
-    scope,
-    userId,
-  }: Pick<TokenRow, "name" | "expiresAtMs" | "scope" | "userId">): {
+  async #issue(wish: TokenWish): Promise<IssuedToken> {
+    const { row, token } = this.#make(wish);
+    if (!(await this.#store.insert(row, limits.userTokensMax))) {
+      throw new SandboxError("TOO_MANY_TOKENS", `${limits.userTokensMax} of one user`);
+    }
+    return { ...infoOf(row), token };
+  }
+
+  #make({ name, expiresAtMs, scope, userId }: TokenWish): {
     readonly row: TokenRow;
     readonly token: string;
   } {
