@@ -12,6 +12,7 @@ mod clone;
 mod config;
 mod configure;
 mod dial;
+mod editor;
 mod environment;
 mod errno;
 mod error;

@@ -1,4 +1,10 @@
-export { ensureImage, listImages, removeImage, type MachineImage } from "./images/index.ts";
+export {
+  ensureImage,
+  fillEditor,
+  listImages,
+  removeImage,
+  type MachineImage,
+} from "./images/index.ts";
 export { Host, type HostOptions } from "./machines/host.ts";
 export { openHost, type MachineParts, type OpenHostOptions } from "./open-host.ts";
 export type { Driver, Machine, MachineSpec, Template } from "./vmm/driver.ts";

@@ -5,6 +5,7 @@ import { SandboxError } from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import type { MachineImage } from "./images/index.ts";
+import { EditorDisk } from "./machines/editor-disk.ts";
 import { Host } from "./machines/host.ts";
 import { Network } from "./network/network.ts";
 import type { Driver } from "./vmm/driver.ts";
@@ -52,13 +53,14 @@ const diskReserveBytes = 512 * 1_048_576;
  * @throws {SandboxError} `HOST_UNAVAILABLE` when QEMU is missing or does not run.
  */
 export async function openHost(options: OpenHostOptions, signal: AbortSignal): Promise<Host> {
-  const { home, log, pool } = options;
+  const { home, log, machine, pool } = options;
   await mkdir(home, { recursive: true, mode: 0o700 });
   return new Host({
     driver: await openDriver(options, signal),
     pool,
     parallelStarts: availableParallelism(),
     checkRoom: () => checkRoom(home),
+    editor: machine === "fake" ? null : new EditorDisk(machine.image.editor, log),
     log,
   });
 }

@@ -102,6 +102,12 @@ export const errors = {
     message: "The machine did not become ready in time.",
     remedy: "Try again; when it persists, `skerry doctor` on the host tells more.",
   },
+  EDITOR_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: "This host has no VS Code for sandboxes yet, and could not make it.",
+    remedy: "See to what failed, and try again; `skerry images editor` on the host tells more.",
+  },
   SANDBOX_GONE: {
     status: 410,
     retryable: false,

@@ -102,6 +102,7 @@ export const guestResults = {
   }),
   attach: nothing,
   "standby.take": z.object({ pid: z.int().min(1).nullable() }),
+  "editor.mount": nothing,
   stats: GuestStats,
   "fs.stat": FileStat,
   "fs.lstat": FileStat,
@@ -257,6 +258,8 @@ export interface GuestParams {
   };
   readonly "fs.umask": { readonly mask?: number | undefined };
   readonly "standby.take": { readonly name: string };
+  /** Mounts the disk with the editor on `/.skerry/editor`, unless it is; the host has filled it before. */
+  readonly "editor.mount": Record<string, never>;
   readonly "fs.open": OpenParams;
   readonly "file.seek": OnHandle & { readonly offset: number; readonly whence: 0 | 1 | 2 };
   readonly "file.stat": OnHandle;

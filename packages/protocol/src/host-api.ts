@@ -39,6 +39,14 @@ export interface HostApi {
     signal: AbortSignal,
   ): Promise<readonly HostedMachine[]>;
 
+  /**
+   * Sees that the editor is on the disk that machines mount with `editor.mount`; the first call takes the time of
+   * building it.
+   *
+   * @throws {SandboxError} `EDITOR_UNAVAILABLE`, `SHUTTING_DOWN`.
+   */
+  ensureEditor(signal: AbortSignal): Promise<void>;
+
   /** What the host is and has, for `doctor` and for the list of sandboxes. */
   status(): HostStatus;
 }

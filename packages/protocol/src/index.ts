@@ -9,6 +9,7 @@ export {
   UserRequest,
   UserSummary,
 } from "./accounts.ts";
+export { editorCommand, EditorReady, type EditorRequest } from "./editor.ts";
 export { errors, SandboxError, toSandboxError, type ErrorBody, type ErrorCode } from "./errors.ts";
 export {
   encodeFrame,
@@ -110,7 +111,6 @@ export {
 } from "./rest.ts";
 export {
   DenoExtension,
-  laterMethods,
   Path,
   sandboxMethods,
   streamNotifications,

@@ -240,6 +240,15 @@ export const limits = {
   privateUrlMs: 15 * 60_000,
   privateUrlMaxMs: 7 * 24 * 3_600_000,
 
+  /** Building the disk with the editor, and starting an editor, which installs its extensions first. */
+  editorBuildMs: 10 * 60_000,
+  editorStartMs: 10 * 60_000,
+  /** Extensions of an editor, and its settings as JSON. */
+  editorExtensionsMax: 32,
+  editorSettingsBytesMax: 65_536,
+  /** Addresses of one name that are good for one opening and were not opened yet; the oldest go first. */
+  invitationsMax: 16,
+
   /** What a Deno process of a REPL may answer at most, as JSON. */
   replAnswerBytesMax: 16 * 1_048_576,
   /** A new REPL must be ready after this long. */

@@ -119,7 +119,14 @@ suite("the set-up of a host", () => {
     const home = mkdtempSync(join(tmpdir(), "skerry-setup-"));
     try {
       assert.throws(() => readSetup(home), /is not set up/);
-      const parts = { kernel: "/k", initrd: "/i", root: "/r", runtime: "/t", disk: "/d" };
+      const parts = {
+        kernel: "/k",
+        initrd: "/i",
+        root: "/r",
+        runtime: "/t",
+        disk: "/d",
+        editor: "/e",
+      };
       const setup = {
         image: { name: "builtin:debian-13", key: "ab", ...parts },
         launcher: "/l",

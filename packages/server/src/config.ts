@@ -349,7 +349,7 @@ function readExceptions(given: readonly string[]): readonly string[] {
 const Setup = z.object({
   image: z.object({
     ...{ name: z.string(), key: z.string(), kernel: z.string(), initrd: z.string() },
-    ...{ root: z.string(), runtime: z.string(), disk: z.string() },
+    ...{ root: z.string(), runtime: z.string(), disk: z.string(), editor: z.string() },
   }),
   launcher: z.string(),
   netns: z.string(),

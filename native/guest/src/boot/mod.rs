@@ -6,7 +6,7 @@
 //! ```
 
 mod cgroups;
-mod mounts;
+pub mod mounts;
 mod network;
 mod stage1;
 mod stage2;

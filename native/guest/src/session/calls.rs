@@ -14,7 +14,7 @@ use crate::files::{self, parse};
 use crate::frame::Violation;
 use crate::processes::Exit;
 use crate::pty::{self, Size};
-use crate::{configure, identity, paths, signals, stats, sys};
+use crate::{configure, editor, identity, paths, signals, stats, sys};
 
 use super::channel::{Body, Channel, Ticket};
 use super::{Done, Guest, CHANNELS_MAX};
@@ -120,6 +120,10 @@ impl Guest {
                 unsafe { libc::sync() };
                 Done::Answered(ticket, Ok(json!({})))
             }),
+            "editor.mount" => {
+                let is_machine = self.config.is_machine;
+                self.root_pool.submit(move || Done::Answered(ticket, editor::mount_editor(is_machine)));
+            }
             "stats" => {
                 let config = Arc::clone(&self.config);
                 let live = self.processes.live_count();

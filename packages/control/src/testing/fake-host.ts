@@ -24,6 +24,9 @@ export class FakeHost implements HostApi, AsyncDisposable {
   /** Runs while a machine is disposed of. */
   beforeDispose: () => Promise<void> = async () => {};
 
+  /** Runs when an editor is wanted; may wait, and may throw. */
+  beforeEditor: (signal: AbortSignal) => Promise<void> = async () => {};
+
   async create({ id, env, network }: MachineRequest, signal: AbortSignal): Promise<HostedMachine> {
     await this.beforeCreate(signal);
     signal.throwIfAborted();
@@ -39,6 +42,10 @@ export class FakeHost implements HostApi, AsyncDisposable {
     return [...this.left.values()]
       .filter(({ id }) => wanted.has(id))
       .map((machine) => this.#add(machine));
+  }
+
+  async ensureEditor(signal: AbortSignal): Promise<void> {
+    await this.beforeEditor(signal);
   }
 
   status(): HostStatus {

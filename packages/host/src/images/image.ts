@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { diskFile, diskPart } from "./disk.ts";
+import { editorFile, editorPart } from "./editor-part.ts";
 import { isStaticProgram } from "./elf.ts";
 import { ImageError } from "./errors.ts";
 import { initrdFile, initrdPart, type GuestBinary } from "./initrd.ts";
@@ -29,6 +30,8 @@ export interface MachineImage {
   readonly runtime: string;
   /** 10 GiB of empty ext4, sparse: what the second disk, the writable one, is an overlay on. */
   readonly disk: string;
+  /** The fourth disk, for the editor: empty until {@link fillEditor} has filled it. */
+  readonly editor: string;
 }
 
 /** Told what is going on; steps overlap. `done` is sent once for each step that was not there before. */
@@ -56,6 +59,7 @@ const stepOf = {
   runtime: "runtime disk",
   initrd: "initial RAM disk",
   disk: "empty disk",
+  editor: "editor's empty disk",
 } as const satisfies Record<PartKind, string>;
 
 /**
@@ -98,11 +102,12 @@ export async function ensureImage(options: EnsureImageOptions): Promise<MachineI
   };
   const ensureBoot = async (): Promise<BootParts> => {
     const disk = await ensure(diskPart(signal));
+    const editor = await ensure(await editorPart());
     const kernel = await ensure(kernelPart(recipe, signal));
     const inputs = { kernel, guest: await guest };
     const initrd = await ensure(initrdPart(inputs, signal));
     const runtime = await ensure(await runtimePart(inputs, signal));
-    return { kernel, initrd, runtime, disk };
+    return { kernel, initrd, runtime, disk, editor };
   };
   const [rootfs, boot] = await Promise.all(
     await allSettled([ensureRoot(), ensureBoot(), guest] as const, failed),
@@ -128,7 +133,7 @@ async function allSettled<T extends readonly Promise<unknown>[]>(
 }
 
 function machineImage(name: string, parts: Readonly<Record<PartKind, Part>>): MachineImage {
-  const { kernel, initrd, rootfs, runtime, disk } = parts;
+  const { kernel, initrd, rootfs, runtime, disk, editor } = parts;
   const builds = Object.values(parts).map(({ kind, buildId }) => [kind, buildId]);
   return {
     name,
@@ -138,6 +143,7 @@ function machineImage(name: string, parts: Readonly<Record<PartKind, Part>>): Ma
     root: join(rootfs.directory, rootFile),
     runtime: join(runtime.directory, runtimeFile),
     disk: join(disk.directory, diskFile),
+    editor: join(editor.directory, editorFile),
   };
 }
 

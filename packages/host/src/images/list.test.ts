@@ -68,7 +68,7 @@ async function addImage(home: string, { key, parts }: Given): Promise<void> {
     await writeFile(join(part.directory, "file"), Buffer.alloc(4096, 1));
     made.push(part);
   }
-  const nowhere = { kernel: "", initrd: "", root: "", runtime: "", disk: "" };
+  const nowhere = { kernel: "", initrd: "", root: "", runtime: "", disk: "", editor: "" };
   const image: MachineImage = { name: "builtin:test", key, ...nowhere };
   await recordImage(directory, image, made);
 }

@@ -8,7 +8,7 @@ import type { Part } from "./store.ts";
 import { removeTree } from "./tree.ts";
 
 const recordPattern = /^image-[0-9a-f]+\.json$/;
-const partPattern = /^(kernel|rootfs|runtime|initrd|disk)-[0-9a-f]+$/;
+const partPattern = /^(kernel|rootfs|runtime|initrd|disk|editor)-[0-9a-f]+$/;
 
 /** An image on this host. */
 export interface StoredImage {

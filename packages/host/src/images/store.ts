@@ -14,7 +14,7 @@ const formatVersion = "1";
 const recordFile = "part.json";
 const buildPrefix = ".build-";
 
-export type PartKind = "kernel" | "rootfs" | "runtime" | "initrd" | "disk";
+export type PartKind = "kernel" | "rootfs" | "runtime" | "initrd" | "disk" | "editor";
 
 /** One part of an image on disk: a directory that never changes once it is there. */
 export interface Part {

@@ -17,6 +17,7 @@ function open(pool: number, checkRoom = async (): Promise<void> => {}) {
     pool: { size: pool, memoryMiB: 1280 },
     parallelStarts: 2,
     checkRoom,
+    editor: null,
     log: pino({ level: "silent" }),
   });
   return { driver, host };

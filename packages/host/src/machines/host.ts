@@ -20,6 +20,7 @@ import type { Logger } from "pino";
 
 import type { Driver, Machine, MachineSpec } from "../vmm/driver.ts";
 import { type Attached, attach } from "./attached.ts";
+import type { EditorDisk } from "./editor-disk.ts";
 import { Gate } from "./gate.ts";
 import { giveIdentity } from "./identity.ts";
 import { Pool } from "./pool.ts";
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly parallelStarts: number;
   /** Checks that the host has room for one more machine; throws `HOST_DISK_FULL` when not. */
   readonly checkRoom: () => Promise<void>;
+  /** Fills the disk with the editor; null: machines have none. */
+  readonly editor: EditorDisk | null;
   readonly log: Logger;
 }
 
@@ -101,6 +104,12 @@ export class Host implements HostApi, AsyncDisposable {
     return adopted.filter((machine) => machine !== undefined);
   }
 
+  async ensureEditor(signal: AbortSignal): Promise<void> {
+    const { editor } = this.#options;
+    if (editor === null) throw new SandboxError("EDITOR_UNAVAILABLE", "its machines are made up");
+    await editor.ready(signal);
+  }
+
   status(): HostStatus {
     const { kind, reason } = this.#options.driver.acceleration;
     return {
@@ -117,6 +126,7 @@ export class Host implements HostApi, AsyncDisposable {
    */
   async close(keep: ReadonlySet<SandboxId> = new Set()): Promise<void> {
     this.#end.abort(new Error("the host is closed"));
+    await this.#options.editor?.[Symbol.asyncDispose]();
     await this.#pool[Symbol.asyncDispose]();
     const ending = [...this.#running].filter(({ id }) => !keep.has(id));
     await Promise.all(ending.map((machine) => machine[Symbol.asyncDispose]()));

@@ -6,6 +6,7 @@ export const jailPath = {
   initrd: "/image/initrd",
   root: "/image/root.erofs",
   runtime: "/image/runtime.erofs",
+  editor: "/image/editor.erofs",
   emptyDisk: "/image/disk.raw",
   templateDisk: "/template/disk.qcow2",
   ram: "/template/ram",
@@ -56,6 +57,7 @@ export function commandLine({ name, spec, acceleration, start }: CommandLine): s
       "qcow2,cache=writeback,discard=unmap,werror=report,rerror=report",
     ),
     ...disk("runtime", jailPath.runtime, "raw,readonly=on,file.locking=off"),
+    ...disk("editor", jailPath.editor, "raw,readonly=on,file.locking=off"),
     ...["-netdev", `tap,id=net,fd=${inherited.tap}`],
     ...[
       "-device",

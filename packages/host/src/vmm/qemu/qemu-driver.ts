@@ -223,6 +223,7 @@ export class QemuDriver implements Driver {
     const always = [
       { source: image.root, target: jailPath.root },
       { source: image.runtime, target: jailPath.runtime },
+      { source: image.editor, target: jailPath.editor },
       { source: image.disk, target: jailPath.emptyDisk },
     ];
     const kernel = [
