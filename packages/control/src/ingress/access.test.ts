@@ -6,6 +6,7 @@ import fc from "fast-check";
 
 import { accessOf, withToken } from "./access.ts";
 import type { HeaderPair } from "./headers.ts";
+import { Invitations } from "./invitations.ts";
 import { UrlSigner } from "./url-signer.ts";
 
 const signer = new UrlSigner(randomBytes(32));
@@ -54,12 +55,14 @@ suite("a signature", () => {
   });
 });
 
+const invitations = new Invitations();
 const nowMs = 1_000_000;
 const token = signer.sign("mine", nowMs + 60_000);
 
 function access(path: string, headers: readonly HeaderPair[] = [], method = "GET") {
   const host = "mine.skerry.localhost:8443";
-  return accessOf({ method, path, host, headers, isWebSocket: false }, "mine", { signer, nowMs });
+  const rules = { signer, invitations, nowMs };
+  return accessOf({ method, path, host, headers, isWebSocket: false }, "mine", rules);
 }
 
 const page: HeaderPair = ["Accept", "text/html,*/*"];
@@ -144,6 +147,26 @@ suite("a private name", () => {
       kind: "granted",
       path: "/",
     });
+  });
+
+  test("lets one browser in by an invitation, which then has a cookie that goes on", () => {
+    const invitation = invitations.issue(nowMs + 60_000);
+    const path = `/a?skerry-token=${invitation}&b`;
+    const ahead: HeaderPair[] = [page, ["Sec-Purpose", "prefetch;prerender"]];
+    assert.deepEqual(access(path), { kind: "refused" }, "a program");
+    assert.deepEqual(access(path, [page], "HEAD"), { kind: "refused" }, "what only looks");
+    assert.deepEqual(access(path, ahead), { kind: "refused" }, "what looks ahead");
+
+    const answer = access(path, [page]);
+    assert.equal(answer.kind, "cookie");
+    const headers = new Map("headers" in answer ? answer.headers : []);
+    assert.equal(headers.get("location"), "https://mine.skerry.localhost:8443/a?b");
+    const [cookie = ""] = headers.get("set-cookie")?.split(";") ?? [];
+    assert.ok(!cookie.includes(invitation));
+
+    assert.deepEqual(access(path, [page]), { kind: "refused" }, "a second browser");
+    const granted = { kind: "granted", path: "/a?b" };
+    assert.deepEqual(access(path, [page, ["cookie", cookie]]), granted, "the first one again");
   });
 
   test("has addresses with any path and query", () => {

@@ -1,8 +1,9 @@
-import { headers as ours } from "@skerry/protocol";
+import { headers as ours, limits } from "@skerry/protocol";
 
 import { accessCookie, accessCookies } from "./cookies.ts";
 import type { Exchange } from "./exchange.ts";
 import { valuesOf, type HeaderPair } from "./headers.ts";
+import type { Invitations } from "./invitations.ts";
 import type { UrlSigner } from "./url-signer.ts";
 
 /** The parameter of a signed address. */
@@ -20,26 +21,40 @@ export type Access =
 export function accessOf(
   exchange: Pick<Exchange, "method" | "path" | "host" | "headers" | "isWebSocket">,
   name: string,
-  { signer, nowMs }: { readonly signer: UrlSigner; readonly nowMs: number },
+  { signer, invitations, nowMs }: AccessRules,
 ): Access {
   const { path, token } = withoutToken(exchange.path);
   const expiryOf = (candidate: string): number | null => signer.verify(candidate, name, nowMs);
-  const untilMs = token === null ? null : expiryOf(token);
-  if (untilMs !== null) {
-    if (!isNavigation(exchange)) return { kind: "granted", path };
-    const seconds = Math.max(1, Math.floor((untilMs - nowMs) / 1_000));
-    const headers: HeaderPair[] = [
+  const enter = (signature: string, untilMs: number): Access => ({
+    kind: "cookie",
+    headers: [
       ["location", `https://${exchange.host}${path}`],
-      ["set-cookie", cookieOf(token ?? "", seconds)],
+      ["set-cookie", cookieOf(signature, Math.max(1, Math.floor((untilMs - nowMs) / 1_000)))],
       ["cache-control", "no-store"],
       ["referrer-policy", "no-referrer"],
-    ];
-    return { kind: "cookie", headers };
+    ],
+  });
+  const untilMs = token === null ? null : expiryOf(token);
+  if (token !== null && untilMs !== null) {
+    return isNavigation(exchange) ? enter(token, untilMs) : { kind: "granted", path };
   }
   const cookies = isOwnRequest(exchange) ? valuesOf(exchange.headers, "cookie") : [];
   const others = [...valuesOf(exchange.headers, ours.urlToken), ...cookies.flatMap(accessCookies)];
   const isKnown = others.some((candidate) => expiryOf(candidate) !== null);
-  return isKnown ? { kind: "granted", path } : { kind: "refused" };
+  if (isKnown) return { kind: "granted", path };
+  if (token === null || !isOpening(exchange) || !invitations.redeem(token, nowMs)) {
+    return { kind: "refused" };
+  }
+  const invitedUntilMs = nowMs + limits.privateUrlMaxMs;
+  return enter(signer.sign(name, invitedUntilMs), invitedUntilMs);
+}
+
+/** What decides. */
+export interface AccessRules {
+  readonly signer: UrlSigner;
+  /** Those of the name. */
+  readonly invitations: Invitations;
+  readonly nowMs: number;
 }
 
 /** An address with a token. @param url Any address of the name. */
@@ -85,6 +100,13 @@ function isNavigation({
 }: Pick<Exchange, "method" | "headers" | "isWebSocket">): boolean {
   const isReading = method === "GET" || method === "HEAD";
   return isReading && !isWebSocket && wantsHtml(headers);
+}
+
+/** Whether somebody opens the page now: what only looks ahead, or at a link in a message, must use no invitation up. */
+function isOpening(exchange: Pick<Exchange, "method" | "headers" | "isWebSocket">): boolean {
+  const { method, headers } = exchange;
+  const isAhead = ["sec-purpose", "purpose"].some((name) => valuesOf(headers, name).length > 0);
+  return method === "GET" && isNavigation(exchange) && !isAhead;
 }
 
 /** Whether whoever asks is a browser that shows a page. */

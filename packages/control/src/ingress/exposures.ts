@@ -3,6 +3,7 @@ import { limits, SandboxError, type SandboxId } from "@skerry/protocol";
 import type { Clock } from "../clock.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { ExposeTarget, Store } from "../store/store.ts";
+import { Invitations } from "./invitations.ts";
 import { RequestLog } from "./request-log.ts";
 import { Upstream } from "./upstream.ts";
 import { makeName } from "./zone.ts";
@@ -12,6 +13,8 @@ export interface Exposure {
   readonly name: string;
   readonly isPrivate: boolean;
   readonly of: ExposedSandbox;
+  /** Addresses of a private name that are good for one opening. */
+  readonly invitations: Invitations;
   /** Null: reserved, and nobody has said yet what it leads to. */
   upstream: Upstream | null;
 }
@@ -89,7 +92,10 @@ export class Exposures {
 
   #add(sandbox: Sandbox, name: string, isPrivate: boolean): Exposure {
     const of = this.#sandboxes.get(sandbox.id) ?? this.#start(sandbox);
-    const exposure: Exposure = { name, isPrivate, of, upstream: null };
+    const exposure: Exposure = {
+      ...{ name, isPrivate, of, upstream: null },
+      invitations: new Invitations(),
+    };
     of.names.set(name, exposure);
     this.#names.set(name, exposure);
     return exposure;

@@ -131,9 +131,28 @@ export class Ingress {
     return { domain, url: this.#signed(exposure, url, expiresInMs) };
   }
 
-  /** Says what a name leads to. @param domain As {@link expose} gave it. @throws {SandboxError} `NAME_NOT_FOUND` */
+  /**
+   * Gives a sandbox a private name, with an address that one browser can open once. What comes back is all of the
+   * address but `https://`, which is what the official client puts before it.
+   *
+   * @throws {SandboxError} `TOO_MANY_NAMES`
+   */
+  async invite(sandbox: Sandbox): Promise<{ readonly domain: string }> {
+    const exposure = await this.#exposures.reserve(sandbox, true);
+    const token = exposure.invitations.issue(this.#parts.clock.now() + limits.privateUrlMs);
+    const url = new URL(`https://${this.#zone.domainOf(exposure.name)}/`);
+    return { domain: withToken(url, token).slice("https://".length) };
+  }
+
+  /**
+   * Says what a name leads to.
+   *
+   * @param domain As {@link expose} or {@link invite} gave it.
+   * @throws {SandboxError} `NAME_NOT_FOUND`
+   */
   async bind(sandbox: Sandbox, domain: string, target: ExposeTarget): Promise<void> {
-    const name = this.#zone.nameIn(domain);
+    const [host = ""] = domain.split("/", 1);
+    const name = this.#zone.nameIn(host);
     if (name === null) throw new SandboxError("NAME_NOT_FOUND");
     await this.#exposures.bind(sandbox, name, target);
   }

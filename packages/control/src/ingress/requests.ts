@@ -87,7 +87,8 @@ export class Requests {
     const { signer, clock } = this.#options;
     let { path } = exchange;
     if (exposure.isPrivate) {
-      const access = accessOf(exchange, exposure.name, { signer, nowMs: clock.now() });
+      const { name, invitations } = exposure;
+      const access = accessOf(exchange, name, { signer, invitations, nowMs: clock.now() });
       if (access.kind === "refused") throw new SandboxError("SIGNATURE_NEEDED");
       if (access.kind === "cookie") return sendPage(exchange, redirectPage(access.headers));
       ({ path } = access);
