@@ -210,7 +210,6 @@ for (const [name, api] of Object.entries(clients)) {
 
     test("what is not there yet says so", async () => {
       const later: Readonly<Record<string, () => Promise<unknown>>> = {
-        exposeVscode: () => sandbox.exposeVscode(),
         volumes: () => Sandbox.create({ volumes: { "/data": "mine" } }),
         deploy: () => sandbox.deno.deploy("my-deno-app"),
       };

@@ -92,7 +92,13 @@ suite("a message that is refused", { timeout: 120_000 }, () => {
 
   const calls: readonly (readonly [string, string, object, number])[] = [
     ["an unknown method", "noSuchMethod", {}, -32601],
-    ["a method of a later version", "vscode", {}, -32000],
+    ["an editor without a folder", "vscode", {}, -32602],
+    [
+      "an editor with a script for a page",
+      "vscode",
+      { path: "/home/app", preview: "javascript:0" },
+      -32602,
+    ],
     ["parameters of the wrong type", "readFile", { path: 7 }, -32602],
     ["parameters that are missing", "rename", { oldPath: "/a" }, -32602],
     ["a path with NUL", "readFile", { path: "/etc/pass\0wd" }, -32602],

@@ -19,6 +19,9 @@ export const paths = {
   exposeHttpPlural: "/api/v3/sandboxes/{id}/expose/http",
   exposeSsh: "/api/v3/sandbox/{id}/expose/ssh",
   exposeSshPlural: "/api/v3/sandboxes/{id}/expose/ssh",
+  /** Reserves a private name for an editor; `exposeHttp` on the socket then says where that is. */
+  exposeVscode: "/api/v3/sandbox/{id}/expose/vscode",
+  exposeVscodePlural: "/api/v3/sandboxes/{id}/expose/vscode",
   /** Ours: a WebSocket that is a terminal. */
   terminal: "/api/v1/sandboxes/{id}/terminal",
   sshKeys: "/users/me/ssh-keys",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { OomVerdict } from "./guest.ts";
+import { limits } from "./limits.ts";
 
 /**
  * The methods of the sandbox socket, in wire form: bytes are base64, times ISO 8601, and `null`
@@ -440,6 +441,27 @@ export const sandboxMethods = {
   },
   closeListener: { params: z.object({ listenerId: z.int().min(0) }), result: nothing },
 
+  /**
+   * Starts an editor in the machine and answers when it takes connections. With `disableStopButton` it has no button
+   * that ends it; `preview` is the address of a page that it shows.
+   */
+  vscode: {
+    params: z.object({
+      path: Path,
+      env: optional(Environment),
+      extensions: optional(z.array(Path).max(limits.editorExtensionsMax)),
+      disableStopButton: optional(z.boolean()),
+      preview: optional(z.url({ protocol: /^https?$/ }).max(65_536)),
+      editorSettings: optional(z.record(z.string(), z.unknown())),
+    }),
+    result: z.object({
+      pid: z.number(),
+      port: z.number(),
+      stdoutStreamId: z.number(),
+      stderrStreamId: z.number(),
+    }),
+  },
+
   /** Says what a name that was reserved leads to: a port, or the server of a process. */
   exposeHttp: {
     params: z.union([
@@ -467,12 +489,6 @@ export type SandboxInput<M extends SandboxMethodName> = z.input<
 export type SandboxResult<M extends SandboxMethodName> = z.output<
   (typeof sandboxMethods)[M]["result"]
 >;
-
-/**
- * Methods that are answered with an error that says that they are not there yet, not with "Method
- * not found", which clients take for an old server.
- */
-export const laterMethods: ReadonlySet<string> = new Set(["vscode"]);
 
 /**
  * Notifications that carry byte streams, the same in both directions. Stream ids of the server are

@@ -19,6 +19,16 @@ export async function exposeHttp(
   return Response.json(await ingressOf(context).expose(sandbox, wish));
 }
 
+/** `POST`: a private name for an editor, with an address that is good for one opening. */
+export async function exposeVscode(
+  _request: Request,
+  context: ApiContext,
+  id: string,
+): Promise<Response> {
+  const sandbox = context.sandboxes.get(readId(id));
+  return Response.json(await ingressOf(context).invite(sandbox));
+}
+
 /** `POST`: an address of a private name with a signature. */
 export async function signUrl(
   request: Request,

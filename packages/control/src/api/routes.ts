@@ -11,7 +11,7 @@ import {
   removeUser,
 } from "./account-routes.ts";
 import type { ApiContext } from "./context.ts";
-import { exposeHttp, signUrl } from "./expose-routes.ts";
+import { exposeHttp, exposeVscode, signUrl } from "./expose-routes.ts";
 import { loggablePath } from "./http.ts";
 import { listEvents, listSandboxes, readStatus } from "./reading.ts";
 import {
@@ -66,6 +66,9 @@ const routes: readonly Entry[] = [
   ...[paths.exposeHttp, paths.exposeHttpPlural].map((path) =>
     entry("sandbox", "POST", path, exposeHttp),
   ),
+  ...[paths.exposeVscode, paths.exposeVscodePlural].map((path) =>
+    entry("sandbox", "POST", path, exposeVscode),
+  ),
   ...[paths.exposeSsh, paths.exposeSshPlural].map((path) =>
     entry("sandbox", "POST", path, exposeSsh),
   ),
@@ -99,7 +102,6 @@ const routes: readonly Entry[] = [
 const later: readonly RegExp[] = [
   /^\/api\/v2\/(?:apps|layers|volumes|snapshots|revisions|timelines)(?:\/|$)/,
   /^\/api\/v2\/sandboxes\/[^/]+\/deploy$/,
-  /^\/api\/v3\/sandbox(?:es)?\/[^/]+\/expose\/vscode$/,
 ];
 
 const sockets: readonly RegExp[] = [

@@ -39,7 +39,7 @@ suite("the HTTP API", () => {
     ["GET", "/api/v2/apps/x", 501, "NOT_IMPLEMENTED"],
     ["GET", "/api/v2/volumes", 501, "NOT_IMPLEMENTED"],
     ["POST", `/api/v3/sandbox/${unknownId}/expose/ssh`, 404, "SANDBOX_NOT_FOUND"],
-    ["POST", `/api/v3/sandbox/${unknownId}/expose/vscode`, 501, "NOT_IMPLEMENTED"],
+    ["POST", `/api/v3/sandbox/${unknownId}/expose/vscode`, 404, "SANDBOX_NOT_FOUND"],
     ["POST", `/api/v2/sandboxes/${unknownId}/deploy`, 501, "NOT_IMPLEMENTED"],
   ] as const) {
     test(`answers ${method} ${path} with ${code}`, async () => {

@@ -14,7 +14,7 @@ import {
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
-import type { Dialect, ExposeHttp } from "../rpc/handlers/handler.ts";
+import type { Dialect, ExposeHttp, PrepareEditor } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { Visitor } from "../ssh/tickets.ts";
 import { recordVisit } from "../ssh/visit.ts";
@@ -22,6 +22,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { Terminals } from "../terminal/terminals.ts";
 import type { LeaseTag } from "../tokens/leases.ts";
 import { tagsOf } from "../tokens/principal.ts";
+import { withoutTokens } from "../tokens/without-tokens.ts";
 import { authorize, bearerOf } from "./authorize.ts";
 import { contextOf, type ApiContext, type ServerContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
@@ -255,8 +256,23 @@ export class Upgrades {
       const received = (): number => (socket instanceof Socket ? socket.bytesRead : 0);
       const dialect = dialectOf(message);
       const expose: ExposeHttp = (domain, to) => ingressOf(this.#context).bind(sandbox, domain, to);
+      const prepareEditor: PrepareEditor = async (env, signal) => {
+        ingressOf(this.#context);
+        await this.#context.host.ensureEditor(signal);
+        return await withoutTokens(env, this.#context.tokens);
+      };
       const options = {
-        ...{ sandbox, clock, log: childLog, traceId, isOwner, received, dialect, expose },
+        ...{
+          sandbox,
+          clock,
+          log: childLog,
+          traceId,
+          isOwner,
+          received,
+          dialect,
+          expose,
+          prepareEditor,
+        },
       };
       const record = visitor && recordVisit(visitor, { sandbox, client, clock });
       const connection = new Connection(client, { ...options, record });

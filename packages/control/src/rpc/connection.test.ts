@@ -69,15 +69,6 @@ suite("the envelope", () => {
     });
   }
 
-  test("says which methods are still to come", async () => {
-    await using server = await startControl();
-    await using client = await server.create();
-    const { error } = await client.ask("vscode", {});
-    assert.equal(error?.code, -32000);
-    assert.match(error?.message ?? "", /^Not implemented yet: vscode/);
-    assert.equal(error?.data?.["code"], "NOT_IMPLEMENTED");
-  });
-
   for (const [method, params, path] of [
     ["readFile", { path: 7 }, "path"],
     ["readFile", { path: "/etc/pass\0wd" }, "path"],

@@ -20,7 +20,7 @@ import { Repls } from "./deno/repls.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { sandboxEnded } from "./failures.ts";
 import { FileHandles } from "./files/handles.ts";
-import type { Dialect, ExposeHttp } from "./handlers/handler.ts";
+import type { Dialect, ExposeHttp, PrepareEditor } from "./handlers/handler.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { Listeners } from "./listeners.ts";
@@ -42,6 +42,7 @@ export interface ConnectionOptions {
   readonly expose: ExposeHttp;
   /** Is told what programs do, in the place of the sandbox. */
   readonly record?: Sandbox["record"] | undefined;
+  readonly prepareEditor: PrepareEditor;
   /** Bytes that have arrived from the client so far. */
   readonly received: () => number;
 }
@@ -104,7 +105,7 @@ export class Connection implements SandboxClient {
     this.#dispatcher = new Dispatcher({
       ...{ handles: this.#handles, listeners: this.#listeners, repls: this.#repls },
       dialect: options.dialect,
-      expose: options.expose,
+      ...{ expose: options.expose, prepareEditor: options.prepareEditor },
       ...{ guest: sandbox.guest, outbox: this.#outbox, calls: this.#calls, log, traceId },
       ...{ incoming: this.#incoming, outgoing: this.#outgoing, processes: this.#processes },
     });

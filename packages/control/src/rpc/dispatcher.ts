@@ -1,5 +1,4 @@
 import {
-  laterMethods,
   sandboxMethods,
   thrown,
   type Guest,
@@ -16,11 +15,16 @@ import {
   internalFailure,
   invalidParams,
   methodNotFound,
-  notImplemented,
   type Failure,
 } from "./failures.ts";
 import type { FileHandles } from "./files/handles.ts";
-import type { CallContext, Dialect, ExposeHttp, Handler } from "./handlers/handler.ts";
+import type {
+  CallContext,
+  Dialect,
+  ExposeHttp,
+  Handler,
+  PrepareEditor,
+} from "./handlers/handler.ts";
 import { handlers } from "./handlers/handlers.ts";
 import { Lane, untilAborted } from "./lane.ts";
 import type { Listeners } from "./listeners.ts";
@@ -42,6 +46,7 @@ export interface DispatcherOptions {
   readonly repls: Repls;
   readonly dialect: Dialect;
   readonly expose: ExposeHttp;
+  readonly prepareEditor: PrepareEditor;
   readonly log: Logger;
   readonly traceId: string;
 }
@@ -60,7 +65,6 @@ export class Dispatcher {
     const { calls, outbox } = this.#options;
     let call: Call;
     try {
-      if (laterMethods.has(method)) throw notImplemented(method);
       if (!isMethod(method)) throw methodNotFound();
       call = calls.begin(id, method, bytes);
     } catch (error) {

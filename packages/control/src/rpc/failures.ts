@@ -57,12 +57,6 @@ export function methodNotFound(): CallFailure {
   return rpcFailure(rpcErrors.METHOD_NOT_FOUND);
 }
 
-/** A method that the official client has and this server will have. */
-export function notImplemented(method: string): CallFailure {
-  const message = `Not implemented yet: ${method}. This server does not have the method; a later version will.`;
-  return rpcFailure(rpcErrors.SERVER_ERROR, message, { code: "NOT_IMPLEMENTED" });
-}
-
 /** The connection is at a limit; the same call may succeed later. */
 export function tooMuch(code: string, message: string): CallFailure {
   return rpcFailure(rpcErrors.SERVER_ERROR, message, { code });

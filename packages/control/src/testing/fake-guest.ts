@@ -165,6 +165,7 @@ export class FakeGuest implements Guest {
         this.#find(pid).kill(signal);
         return {};
       },
+      "editor.mount": () => ({}),
     };
   }
 

@@ -1,6 +1,8 @@
 import {
+  editorCommand,
   GuestError,
   SandboxError,
+  type EditorRequest,
   type Exit,
   type GuestProcess,
   type SpawnParams,
@@ -44,6 +46,17 @@ export const programs: Readonly<Record<string, Program>> = {
     for (let left = Number(args[0]); left > 0; left -= chunk.length) {
       await stdout.write(chunk.subarray(0, Math.min(left, chunk.length)));
     }
+    return 0;
+  },
+  /** Says what it was asked for and its environment; ends with a complaint where it is to have the extension "broken". */
+  async [editorCommand.command]({ args, env, stdout, stderr, killed }) {
+    const request = JSON.parse(args.at(-1) ?? "") as EditorRequest;
+    if (request.extensions.includes("broken")) {
+      await stderr.write(Buffer.from("it\u001b[31m is\n\nbroken\n"));
+      return 1;
+    }
+    await stdout.write(Buffer.from(JSON.stringify({ request, env })));
+    await killed;
     return 0;
   },
   /** Runs until it is killed, and does not read stdin. */

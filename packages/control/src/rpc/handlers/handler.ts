@@ -17,6 +17,15 @@ export type Dialect = "javascript" | "python";
 /** Says what a name of the sandbox leads to. @throws {SandboxError} `NAME_NOT_FOUND`, `INGRESS_OFF`. */
 export type ExposeHttp = (domain: string, target: ExposeTarget) => Promise<void>;
 
+/**
+ * Sees that an editor can be had here, and returns what of these variables may go into the machine: all but tokens of
+ * this server. @throws {SandboxError} `INGRESS_OFF`, `EDITOR_UNAVAILABLE`
+ */
+export type PrepareEditor = (
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+) => Promise<Readonly<Record<string, string>>>;
+
 /** What a handler has at hand: the call, and what its connection keeps. */
 export interface CallContext {
   readonly call: Call;
@@ -33,6 +42,7 @@ export interface CallContext {
   readonly repls: Repls;
   readonly dialect: Dialect;
   readonly expose: ExposeHttp;
+  readonly prepareEditor: PrepareEditor;
   /** For files that are held whole in memory. */
   readonly greatFiles: Lane;
 }

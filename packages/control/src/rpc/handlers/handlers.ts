@@ -3,6 +3,7 @@ import type { SandboxMethodName } from "@skerry/protocol";
 import { denoReplHandlers } from "./deno-repl.ts";
 import { denoRunHandlers } from "./deno-run.ts";
 import { dialHandlers } from "./dial.ts";
+import { editorHandlers } from "./editor.ts";
 import { environmentHandlers } from "./environment.ts";
 import { exposeHandlers } from "./expose.ts";
 import { fetchHandlers } from "./fetch.ts";
@@ -27,6 +28,7 @@ export const handlers: Handlers<SandboxMethodName> = {
   ...dialHandlers,
   ...listenHandlers,
   ...exposeHandlers,
+  ...editorHandlers,
   ...environmentHandlers,
   async abort({ abortId }, { calls }) {
     calls.abort(abortId);
