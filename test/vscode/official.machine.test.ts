@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
 import { Sandbox } from "@deno/sandbox";
+import { Sandbox as OwnSandbox } from "@skerry/sdk";
 
 import { useServer } from "../support/official.ts";
 import { ask } from "../support/outside-client.ts";
@@ -44,7 +45,11 @@ suite("the editor, for the official client", { timeout: 400_000 }, () => {
       .text();
     assert.match(environments, /^EDITED_BY=a test$/m);
     assert.ok(!environments.includes(server.token));
-    assert.ok(!environments.includes("DENO_DEPLOY_SANDBOX_TOKEN"));
+    const [, own = ""] = /^DENO_DEPLOY_SANDBOX_TOKEN=(.+)$/m.exec(environments) ?? [];
+    const client = { endpoint: server.url, token: own };
+    await using connected = await OwnSandbox.connect(sandbox.id, client);
+    assert.equal(await connected.sh`echo inside`.text(), "inside\n");
+    await assert.rejects(OwnSandbox.create(client), "it is good for nothing else");
     const settings = await sandbox.fs.readTextFile(
       "/home/app/.local/share/skerry-vscode/User/settings.json",
     );

@@ -45,6 +45,7 @@ export const testRequirements: readonly Requirement[] = [
   { package: "tmux", shows: "tmux" },
   { package: "git", shows: "git" },
   { package: "openssl", shows: "openssl" },
+  { package: "chromium", shows: "chromium" },
 ];
 
 /** Options of {@link installPackages}. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 
 import { readArguments, splitVerb } from "./arguments.ts";
+import { code } from "./commands/code.ts";
 import { completionOf } from "./commands/completion.ts";
 import { copy } from "./commands/copy.ts";
 import { create, run as runVerb } from "./commands/create.ts";
@@ -26,7 +27,7 @@ import type { HandedVerb, Verb } from "./verb.ts";
 
 const verbs: readonly (Verb | HandedVerb)[] = [
   ...[serve, env, doctor],
-  ...[create, runVerb, list, exec, copy, expose, ssh, sshKeys, logs, extend, kill],
+  ...[create, runVerb, list, exec, copy, expose, code, ssh, sshKeys, logs, extend, kill],
   ...[tokens, users, organizations],
   ...[gateway, images, completionOf(() => verbs)],
 ];

@@ -95,6 +95,7 @@ export {
   CreateConfig,
   Endpoint,
   ExposeAnswer,
+  ExposeVscodeAnswer,
   ExposeRequest,
   ExtendAnswer,
   ExtendRequest,

@@ -158,6 +158,10 @@ export const ExposeAnswer = z.object({
 });
 export type ExposeAnswer = z.infer<typeof ExposeAnswer>;
 
+/** A private name for an editor: `domain` is all of an address that is good for one opening, without `https://`. */
+export const ExposeVscodeAnswer = z.object({ domain: z.string() });
+export type ExposeVscodeAnswer = z.infer<typeof ExposeVscodeAnswer>;
+
 /** Asks for a signed address. Its host must be a private name of the sandbox. */
 export const SignRequest = z.object({
   url: z.string().max(16_384),

@@ -1,6 +1,7 @@
 import {
   ExposeAnswer,
   ExposeSshAnswer,
+  ExposeVscodeAnswer,
   ExtendAnswer,
   headers,
   NetworkSettings,
@@ -106,6 +107,12 @@ export class Api {
 
   async removeSshKey(id: string): Promise<void> {
     await this.request("DELETE", `${paths.sshKeys}/${encodeURIComponent(id)}`);
+  }
+
+  /** Asks for a name for an editor: what follows `https://` in its address. */
+  async exposeVscode(id: SandboxId): Promise<ExposeVscodeAnswer> {
+    const answer = await this.request("POST", paths.exposeVscode.replace("{id}", id), { body: {} });
+    return understood(() => ExposeVscodeAnswer.parse(answer));
   }
 
   async exposeSsh(id: SandboxId): Promise<SshAccess> {

@@ -90,3 +90,4 @@ export type { SshAccess } from "./ssh.ts";
 export { SshKeys, type SshKey } from "./ssh-keys.ts";
 export { Tokens, type IssuedToken, type Token, type TokenOptions } from "./tokens.ts";
 export { Organizations, Users, type Organization, type User, type UserOptions } from "./users.ts";
+export { VsCode, type VsCodeOptions } from "./vscode.ts";

@@ -8,7 +8,7 @@ import { SandboxDeno } from "./deno.ts";
 import { dial, type DialTarget, type SandboxConnection } from "./dial.ts";
 import type { Duration } from "./durations.ts";
 import { SandboxEnvironment } from "./environment.ts";
-import { NotImplementedError, type ConnectionError } from "./errors.ts";
+import type { ConnectionError } from "./errors.ts";
 import {
   expiry,
   exposeRequest,
@@ -36,6 +36,7 @@ import { spawn, type SpawnOptions } from "./spawn.ts";
 import type { SshAccess } from "./ssh.ts";
 import { debugLine } from "./standard-streams.ts";
 import type { TransferOptions, TransferResult } from "./transfer/transfer.ts";
+import { startVsCode, type VsCode, type VsCodeOptions } from "./vscode.ts";
 
 /**
  * A Linux machine of one's own, and the connection to it.
@@ -228,9 +229,19 @@ export class Sandbox implements AsyncDisposable {
     return this.#ssh;
   }
 
-  /** @throws {NotImplementedError} always: it is not there yet. */
-  async exposeVscode(_path?: string, _options?: object): Promise<never> {
-    throw new NotImplementedError("Exposing VS Code");
+  /**
+   * Starts VS Code in the sandbox and gives it an address, which is good for one opening in a browser. The first time on
+   * a host takes a minute more.
+   *
+   * @param path The folder to open.
+   * @throws {RpcError} `EDITOR_UNAVAILABLE`, `INGRESS_OFF`. @throws {OperationError} when there is no such folder.
+   */
+  async exposeVscode(path = "/home/app", options: VsCodeOptions = {}): Promise<VsCode> {
+    return startVsCode(this.#rpc, path, options, async (port) => {
+      const { domain } = await this.#api.exposeVscode(this.id);
+      await this.#rpc.call("exposeHttp", { domain, port });
+      return `https://${domain}`;
+    });
   }
 
   /** @throws {NotImplementedError} always: apps are not there yet. */

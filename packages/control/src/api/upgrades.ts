@@ -14,6 +14,7 @@ import {
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 
 import { Connection } from "../rpc/connection.ts";
+import { grantEditor } from "../rpc/editor/grant.ts";
 import type { Dialect, ExposeHttp, PrepareEditor } from "../rpc/handlers/handler.ts";
 import type { Sandbox } from "../sandboxes/sandbox.ts";
 import type { Visitor } from "../ssh/tickets.ts";
@@ -22,7 +23,6 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { Terminals } from "../terminal/terminals.ts";
 import type { LeaseTag } from "../tokens/leases.ts";
 import { tagsOf } from "../tokens/principal.ts";
-import { withoutTokens } from "../tokens/without-tokens.ts";
 import { authorize, bearerOf } from "./authorize.ts";
 import { contextOf, type ApiContext, type ServerContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
@@ -259,7 +259,7 @@ export class Upgrades {
       const prepareEditor: PrepareEditor = async (env, signal) => {
         ingressOf(this.#context);
         await this.#context.host.ensureEditor(signal);
-        return await withoutTokens(env, this.#context.tokens);
+        return await grantEditor(sandbox.id, env, this.#context.tokens);
       };
       const options = {
         ...{

@@ -1,6 +1,12 @@
 import type { TLSSocket } from "node:tls";
 
-import { limits, SandboxError, type ExposeAnswer, type IngressEndpoint } from "@skerry/protocol";
+import {
+  limits,
+  SandboxError,
+  type ExposeAnswer,
+  type ExposeVscodeAnswer,
+  type IngressEndpoint,
+} from "@skerry/protocol";
 import type { Logger } from "pino";
 
 import type { Clock } from "../clock.ts";
@@ -137,7 +143,7 @@ export class Ingress {
    *
    * @throws {SandboxError} `TOO_MANY_NAMES`
    */
-  async invite(sandbox: Sandbox): Promise<{ readonly domain: string }> {
+  async invite(sandbox: Sandbox): Promise<ExposeVscodeAnswer> {
     const exposure = await this.#exposures.reserve(sandbox, true);
     const token = exposure.invitations.issue(this.#parts.clock.now() + limits.privateUrlMs);
     const url = new URL(`https://${this.#zone.domainOf(exposure.name)}/`);

@@ -76,6 +76,8 @@ function warn(text) {
 }
 
 function setUpEnvironment() {
+  // Without it the editor's server takes itself for the whole program, and serves a second time.
+  process.env.CODE_SERVER_PARENT_PID = String(process.pid);
   if (stopButton) process.env.SKERRY_EDITOR_PID = String(process.pid);
   if (preview !== null) process.env.SKERRY_EDITOR_PREVIEW = preview;
 }
@@ -102,11 +104,13 @@ function flags() {
 async function serve(at) {
   const { parse, setDefaults } = require("./out/node/cli.js");
   const { runCodeServer } = require("./out/node/main.js");
+  mkdirSync(require("./out/node/util.js").paths.data, { recursive: true });
   const args = parse([
     ...flags(),
     // $PORT counts for more than --bind-addr, and less than these.
     ...["--host", "127.0.0.1", "--port", String(at), "--auth", "none"],
-    "--disable-workspace-trust",
+    // The way in has compared it already; code-server takes the quotes around the host in Forwarded for a part of it.
+    ...["--trusted-origins", "*", "--disable-workspace-trust"],
     ...["--disable-getting-started-override", "--ignore-last-opened"],
     ...["--session-socket", `/run/skerry/vscode-${process.pid}.sock`],
     folder,

@@ -17,14 +17,19 @@ export type Dialect = "javascript" | "python";
 /** Says what a name of the sandbox leads to. @throws {SandboxError} `NAME_NOT_FOUND`, `INGRESS_OFF`. */
 export type ExposeHttp = (domain: string, target: ExposeTarget) => Promise<void>;
 
-/**
- * Sees that an editor can be had here, and returns what of these variables may go into the machine: all but tokens of
- * this server. @throws {SandboxError} `INGRESS_OFF`, `EDITOR_UNAVAILABLE`
- */
+/** What an editor may take into the machine. */
+export interface EditorGrant {
+  /** The caller's variables; a token of this server is not among them, but for one that is good for this sandbox alone. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Ends that token. Never rejects. */
+  revoke(): Promise<void>;
+}
+
+/** Sees that an editor can be had here. @throws {SandboxError} `INGRESS_OFF`, `EDITOR_UNAVAILABLE`, `TOO_MANY_TOKENS` */
 export type PrepareEditor = (
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
-) => Promise<Readonly<Record<string, string>>>;
+) => Promise<EditorGrant>;
 
 /** What a handler has at hand: the call, and what its connection keeps. */
 export interface CallContext {
