@@ -88,6 +88,7 @@ suite("what the pages show", { timeout: 300_000 }, () => {
     "expose",
     "ssh",
     "users",
+    "vscode",
   ].map((name) => `docs/guide/${name}.md`);
   for (const page of ["README.md", ...guides]) {
     for (const { language, code, line } of blocksOf(page)) {

@@ -20,7 +20,7 @@ export interface VsCodeOptions {
 
 /** VS Code that runs in a sandbox. Disposing of it ends it. */
 export class VsCode implements AsyncDisposable {
-  /** **Good for one opening**: whoever opens it first may use the editor from that browser on, and nobody else. */
+  /** It is good for one opening: whoever opens it first may use the editor from that browser on, and nobody else. */
   readonly url: string;
   /** What it writes, mostly its log. */
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;

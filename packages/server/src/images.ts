@@ -2,13 +2,14 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { ensureImage, listImages, removeImage } from "@skerry/host";
+import { ensureImage, fillEditor, listImages, removeImage } from "@skerry/host";
 
 import { homeOf } from "./config.ts";
 
 export const imagesUsage = `usage: skerry images list [--json]
        skerry images build [NAME]
        skerry images remove NAME
+       skerry images editor    fetch what exposeVscode needs, ahead of its first call
 
   NAME          builtin:debian-13, the default
   --home DIR    where state lives (SKERRY_HOME)
@@ -19,7 +20,7 @@ const defaultName = "builtin:debian-13";
 /** What the set-up left in a home, as far as images are concerned. */
 interface SetupFile {
   readonly guestBinary: string;
-  readonly image: { readonly key: string };
+  readonly image: { readonly key: string; readonly editor: string };
 }
 
 /**
@@ -51,6 +52,9 @@ export async function imagesCommand(
       return 0;
     case "build":
       await build(home, name, write);
+      return 0;
+    case "editor":
+      await buildEditor(home, write);
       return 0;
     case "remove":
       write(await remove(home, name));
@@ -90,6 +94,15 @@ async function build(home: string, name: string, write: (text: string) => void):
   });
   await rename(`${file}.next`, file);
   write(`${image.name} ${image.key}\n`);
+}
+
+async function buildEditor(home: string, write: (text: string) => void): Promise<void> {
+  const setup = await readSetupFile(join(home, "setup.json"));
+  const abort = new AbortController();
+  process.once("SIGINT", () => abort.abort(new Error("interrupted; run it again")));
+  const report = (step: string): void => write(`${step} …\n`);
+  const isNew = await fillEditor(setup.image.editor, { report, signal: abort.signal });
+  write(isNew ? "the editor is built\n" : "the editor is there\n");
 }
 
 async function remove(home: string, name: string): Promise<string> {

@@ -6,6 +6,7 @@ export const defaults = {
   "extensions.autoCheckUpdates": false,
   "extensions.autoUpdate": false,
   "workbench.startupEditor": "none",
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "chat.disableAIFeatures": true,
 };
 

@@ -25,12 +25,12 @@ suite("an editor's variables", () => {
   test("have a token for the sandbox alone in the place of the caller's", async () => {
     const tokens = fakeTokens();
     const given = { DENO_DEPLOY_SANDBOX_TOKEN: "another server's", MINE: "ours-1", NAME: "value" };
-    const { env, revoke } = await grantEditor(sandboxId, given, tokens);
-    assert.deepEqual(env, {
+    const grant = await grantEditor(sandboxId, given, tokens);
+    assert.deepEqual(grant.env, {
       NAME: "value",
       DENO_DEPLOY_SANDBOX_TOKEN: `only-for-${sandboxId}`,
     });
-    await revoke();
+    await grant.revoke();
     assert.deepEqual(tokens.revoked, ["tok_1"]);
   });
 

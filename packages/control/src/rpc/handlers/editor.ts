@@ -8,7 +8,10 @@ export const editorHandlers: Handlers<"vscode"> = {
     try {
       const answer = await startEditor({ ...params, env: grant.env }, context);
       const ended = context.guest.call("wait", { pid: answer.pid });
-      ended.then(grant.revoke, () => {}); // with the machine goes all that is for it alone
+      ended.then(
+        () => grant.revoke(),
+        () => {},
+      ); // with the machine goes all that is for it alone
       return answer;
     } catch (error) {
       await grant.revoke();
