@@ -259,7 +259,8 @@ export class Upgrades {
       const prepareEditor: PrepareEditor = async (env, signal) => {
         ingressOf(this.#context);
         await this.#context.host.ensureEditor(signal);
-        return await grantEditor(sandbox.id, env, this.#context.tokens);
+        const owner = { sandboxId: sandbox.id, userId: principal.userId };
+        return await grantEditor(owner, env, this.#context.tokens);
       };
       const options = {
         ...{

@@ -6,6 +6,13 @@ import type { EditorGrant } from "../handlers/handler.ts";
 /** Where the official client puts the token of its caller when it asks for an editor. */
 const tokenVariable = "DENO_DEPLOY_SANDBOX_TOKEN";
 
+/** Whose editor it is. */
+export interface EditorOwner {
+  readonly sandboxId: SandboxId;
+  /** With whom its token ends; null: with nobody. */
+  readonly userId: string | null;
+}
+
 /**
  * Variables without what would give a machine its caller's power: every one whose value is a token of this server goes,
  * and the one that the official client adds gets a token that is good for the sandbox alone, whatever was in it.
@@ -13,7 +20,7 @@ const tokenVariable = "DENO_DEPLOY_SANDBOX_TOKEN";
  * @throws {SandboxError} `TOO_MANY_TOKENS`
  */
 export async function grantEditor(
-  sandboxId: SandboxId,
+  { sandboxId, userId }: EditorOwner,
   given: Readonly<Record<string, string>>,
   tokens: Pick<Tokens, "isOurs" | "issueFor" | "revoke">,
 ): Promise<EditorGrant> {
@@ -22,7 +29,7 @@ export async function grantEditor(
     if (name !== tokenVariable && !(await tokens.isOurs(value))) env[name] = value;
   }
   if (given[tokenVariable] === undefined) return { env, revoke: async () => {} };
-  const { id, token } = await tokens.issueFor(sandboxId, { name: "VS Code" });
+  const { id, token } = await tokens.issueFor(sandboxId, { name: "VS Code", userId });
   return {
     env: { ...env, [tokenVariable]: token },
     async revoke() {
