@@ -22,7 +22,7 @@ import { recordVisit } from "../ssh/visit.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { Terminals } from "../terminal/terminals.ts";
 import type { LeaseTag } from "../tokens/leases.ts";
-import { tagsOf } from "../tokens/principal.ts";
+import { tagsOf, userIdOf } from "../tokens/principal.ts";
 import { authorize, bearerOf } from "./authorize.ts";
 import { contextOf, type ApiContext, type ServerContext } from "./context.ts";
 import { readCreateConfig } from "./create-config.ts";
@@ -41,6 +41,8 @@ export interface Upgrade {
 /** What a socket was opened with. */
 interface Access {
   readonly tags: readonly LeaseTag[];
+  /** Whose it is, if anybody's. */
+  readonly userId: string | null;
   /** Whether it is still good for that. */
   readonly isStillGood: () => Promise<boolean>;
 }
@@ -207,7 +209,7 @@ export class Upgrades {
       await authorize(header, this.#context);
       return true;
     };
-    const access = { tags: tagsOf(principal), isStillGood };
+    const access = { tags: tagsOf(principal), userId: userIdOf(principal), isStillGood };
     return { context: contextOf(this.#context, principal), access };
   }
 
@@ -259,7 +261,7 @@ export class Upgrades {
       const prepareEditor: PrepareEditor = async (env, signal) => {
         ingressOf(this.#context);
         await this.#context.host.ensureEditor(signal);
-        const owner = { sandboxId: sandbox.id, userId: principal.userId };
+        const owner = { sandboxId: sandbox.id, userId: access.userId };
         return await grantEditor(owner, env, this.#context.tokens);
       };
       const options = {

@@ -110,7 +110,7 @@ export class SshAccess {
     const { sandboxId, userId, how, keyId } = grounds;
     const user = userId === null ? null : await this.#options.store.users.find(userId);
     const ticket = this.#tickets.issue({
-      ...{ sandboxId, how, address, who: user?.name ?? null },
+      ...{ sandboxId, userId, how, address, who: user?.name ?? null },
       tags: [
         ...(userId === null ? [] : [`user:${userId}` as const]),
         ...(keyId === null ? [] : [`key:${keyId}` as const]),

@@ -10,6 +10,7 @@ export interface Visitor {
   readonly sandboxId: SandboxId;
   /** The name of the user whose key, or way in, it is; null when that is nobody's. */
   readonly who: string | null;
+  readonly userId: string | null;
   readonly how: "username" | "key";
   /** Where the client is, as the gateway says. */
   readonly address: string;
