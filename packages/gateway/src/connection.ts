@@ -33,7 +33,7 @@ export class GatewayConnection {
   #channels = 0;
   #idle: NodeJS.Timeout | undefined;
 
-  /** @param place Held until the client has logged in. */
+  /** @param place Held until the client has logged in, which it has so much time for. */
   constructor(ssh: SshConnection, address: string, place: Disposable, context: ConnectionContext) {
     this.#ssh = ssh;
     this.#context = context;
@@ -45,17 +45,14 @@ export class GatewayConnection {
       if (delayMs > 0) await pause(delayMs, undefined, { signal: this.#closed.signal, ref: false });
     };
     const authentication = new Authentication(authorize, failed, () => this.end());
-    const late = setTimeout(() => ssh.end(), limits.sshLoginMs);
     ssh.on("authentication", (attempt) => void authentication.attempt(attempt));
     ssh.on("error", (error) => context.log.debug({ err: error }, "ssh connection failed"));
     ssh.once("close", () => {
-      clearTimeout(late);
       clearTimeout(this.#idle);
       place[Symbol.dispose]();
       this.#closed.abort();
     });
     ssh.once("ready", () => {
-      clearTimeout(late);
       place[Symbol.dispose]();
       if (authentication.entrant === null) ssh.end();
       else this.#serve(authentication.entrant, address);

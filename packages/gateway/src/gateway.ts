@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-
 import { limits, type SshEndpoint } from "@skerry/protocol";
 import type { Logger } from "pino";
 import ssh2 from "ssh2";
@@ -10,6 +7,7 @@ import { keepAnnounced } from "./announcement.ts";
 import type { SshConnection } from "./channels.ts";
 import { GatewayConnection } from "./connection.ts";
 import { ControlClient } from "./control-client.ts";
+import { Door } from "./door.ts";
 import { openHostKey } from "./host-key.ts";
 
 export interface GatewayOptions {
@@ -62,30 +60,20 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       keepaliveInterval: limits.sshKeepAliveMs,
       keepaliveCountMax: 3,
     },
-    (ssh, { ip }) => {
-      const isRoom = connections.size < limits.sshConnectionsMax;
-      const place = isRoom ? admission.knock(ip) : null;
-      if (place === null) {
-        ssh.on("error", () => {});
-        ssh.end();
-        return;
-      }
+    (ssh, from) => {
       const context = { control, admission, allowsAgent, log };
-      const connection = new GatewayConnection(ssh as SshConnection, ip, place, context);
+      const place = door.placeOf(from);
+      const connection = new GatewayConnection(ssh as SshConnection, from.ip, place, context);
       connections.add(connection);
       ssh.once("close", () => connections.delete(connection));
     },
   );
-  server.listen(options.port, host);
-  await once(server, "listening");
-  server.on("error", (error: unknown) => log.error({ err: error }, "ssh gateway failed"));
+  const door = new Door(admission, (socket) => server.injectSocket(socket), log);
+  const port = await door.listen(host, options.port);
   stack.defer(async () => {
-    const closed = once(server, "close");
-    server.close();
     for (const connection of connections) connection.end();
-    await closed;
+    await door.close();
   });
-  const { port } = server.address() as AddressInfo; // of a TCP server that listens
   const { publicKey, fingerprint } = hostKey;
   const here = { host: options.publicHost ?? host, port, hostKey: publicKey, fingerprint };
   stack.use(await keepAnnounced(control, here, log));
