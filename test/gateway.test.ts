@@ -104,9 +104,9 @@ suite("the gateway, attacked", { timeout: 120_000 }, () => {
     });
     late.resume();
     late.on("error", () => {});
-    await once(late, "close");
+    await closedOf(late);
     assert.ok(await fake.isServed("127.3.0.2"));
-    const closed = sockets.map((socket) => once(socket, "close"));
+    const closed = sockets.map(closedOf);
     for (const socket of sockets) socket.destroy();
     await Promise.all(closed);
   });
@@ -121,7 +121,7 @@ suite("the gateway, attacked", { timeout: 120_000 }, () => {
         if (greets) socket.write("SSH-2.0-client\r\n");
         for (const bytes of chunks) socket.write(bytes);
         socket.end();
-        await once(socket, "close");
+        await closedOf(socket);
       }),
       { numRuns: 200 },
     );

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -78,10 +79,10 @@ export async function startFakeGateway(): Promise<FakeGateway> {
   };
 }
 
-/** When a client's connection is over, however it ends. */
-export async function closedOf(client: ssh2.Client): Promise<void> {
+/** When a connection is over, however it ends. */
+export async function closedOf(connection: EventEmitter): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  client.on("error", () => {});
-  client.once("close", resolve);
+  connection.on("error", () => {});
+  connection.once("close", () => resolve());
   await promise;
 }
