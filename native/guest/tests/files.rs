@@ -76,6 +76,7 @@ fn reading_says_what_is_wrong_before_anything_else() {
     assert_eq!(link.errno("fs.readDir", json!({ "path": "/dev/null" })), "ENOTDIR");
     assert_eq!(link.errno("fs.nonsense", json!({})), "ENOSYS");
     assert_eq!(link.errno("nonsense", json!({})), "ENOSYS");
+    assert_eq!(link.errno("editor.mount", json!({})), "ENODEV", "elsewhere than in a machine");
 }
 
 #[test]

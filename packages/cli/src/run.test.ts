@@ -142,6 +142,28 @@ suite("skerry exec", () => {
   });
 });
 
+suite("skerry code", () => {
+  test("starts VS Code in a folder, and prints an address for one opening", async () => {
+    const domain = "name.skerry.localhost:8443/?skerry-token=once";
+    const started = { pid: 7, port: 4321, stdoutStreamId: 1, stderrStreamId: 2 };
+    await using server = await FakeServer.listen({
+      vscode: () => ok(started),
+      exposeHttp: () => ok(),
+      processWait: () => new Promise(() => {}),
+    });
+    server.respond = () => ({ status: 200, body: JSON.stringify({ domain }) });
+    const context = fakeContext();
+    assert.equal(await skerry(server, context, "code", testId, "/home/app"), 0);
+    assert.equal(context.written.stdout, `https://${domain}\n`);
+    const received = server.clients[0]?.received ?? [];
+    const params = (method: string): unknown =>
+      received.find((call) => call.method === method)?.params;
+    assert.deepEqual((params("vscode") as { path: string }).path, "/home/app");
+    assert.deepEqual(params("exposeHttp"), { domain, port: 4321 });
+    assert.equal(await skerry(server, fakeContext(), "code", testId, "/a", "/b"), 2);
+  });
+});
+
 suite("skerry expose", () => {
   const domain = "name.skerry.localhost:8443";
   const answer = (body: string): { status: number; body: string } => {
