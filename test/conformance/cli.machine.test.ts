@@ -174,7 +174,7 @@ print(repr(shown.decode()), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     const asked = `${script}\nCOMP_WORDS=(skerry co); COMP_CWORD=1; _skerry; echo "\${COMPREPLY[@]}"
       COMP_WORDS=(skerry exec --cw); COMP_CWORD=2; _skerry; echo "\${COMPREPLY[@]}"`;
     const { stdout } = spawnSync("bash", ["-c", asked], { encoding: "utf8" });
-    assert.equal(stdout, "copy completion\n--cwd\n");
+    assert.equal(stdout, "copy code completion\n--cwd\n");
   });
 
   test("has files of this machine in a new sandbox", async () => {

@@ -29,7 +29,11 @@ export const globalOptions = {
   json: { type: "boolean", short: "j", about: "print JSON" },
   quiet: { type: "boolean", short: "q", about: "print results and errors only" },
   "non-interactive": { type: "boolean", short: "y", about: "ask nothing, as it never does" },
-  org: { type: "string", value: "ORG", about: "for scripts of deno: there is one organization" },
+  org: {
+    type: "string",
+    value: "ORG",
+    about: "for scripts of deno: the token tells the organization",
+  },
   config: { type: "string", value: "FILE", about: "for scripts of deno: no file is read" },
   help: { type: "boolean", short: "h", about: "print this" },
 } as const satisfies Options;

@@ -24,8 +24,6 @@ export interface ConnectionContext {
 
 /** One client of the gateway, from its first byte to its last. */
 export class GatewayConnection {
-  /** Null before it has logged in. */
-  entrant: Entrant | null = null;
   readonly #ssh: SshConnection;
   readonly #context: ConnectionContext;
   readonly #startedAt = performance.now();
@@ -64,7 +62,6 @@ export class GatewayConnection {
   }
 
   #serve(entrant: Entrant, address: string): void {
-    this.entrant = entrant;
     const { control, log } = this.#context;
     const { sandboxId, how } = entrant;
     const place = this.#context.admission.enter(entrant);

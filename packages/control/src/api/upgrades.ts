@@ -140,7 +140,7 @@ export class Upgrades {
     const { context, access } = await this.#authorize(terminalToken(message));
     const { pathname, searchParams } = urlOf(message);
     const [, id = ""] = terminalPath.exec(pathname) ?? [];
-    const sandbox = context.sandboxes.get(readId(id));
+    const sandbox = await context.sandboxes.enter(readId(id));
     const session = searchParams.get("session");
     if (session !== null) {
       return { sandbox, terminal: this.#terminals.find(sandbox, session), access };
@@ -178,7 +178,7 @@ export class Upgrades {
     this.#checkOrigin(message.headers.origin);
     const { authorization } = message.headers;
     const visitor = this.#context.ssh.redeem(bearerOf(authorization) ?? "");
-    if (visitor !== null) return this.#admit(visitor, urlOf(message).pathname);
+    if (visitor !== null) return await this.#admit(visitor, urlOf(message).pathname);
     const { context, access } = await this.#authorize(authorization);
     const { pathname } = urlOf(message);
     if (createPath.test(pathname)) {
@@ -186,7 +186,7 @@ export class Upgrades {
     }
     const [, id] = connectPath.exec(pathname) ?? [];
     if (id === undefined) throw new SandboxError("NOT_FOUND", loggablePath(pathname));
-    return { sandbox: context.sandboxes.get(readId(id)), isOwner: false, access };
+    return { sandbox: await context.sandboxes.enter(readId(id)), isOwner: false, access };
   }
 
   /** A page in a browser sends its origin, and may not use a token that it got hold of. */
@@ -196,10 +196,10 @@ export class Upgrades {
   }
 
   /** Lets in who shows a ticket: to its sandbox, and nothing else. */
-  #admit(visitor: Visitor, pathname: string): Target {
+  async #admit(visitor: Visitor, pathname: string): Promise<Target> {
     const [, id = ""] = connectPath.exec(pathname) ?? [];
     if (id !== visitor.sandboxId) throw new SandboxError("SANDBOX_NOT_FOUND");
-    const sandbox = this.#context.sandboxes.get(visitor.sandboxId);
+    const sandbox = await this.#context.sandboxes.enter(visitor.sandboxId);
     return { sandbox, isOwner: false, access: visitor, visitor };
   }
 

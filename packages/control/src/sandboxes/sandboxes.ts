@@ -118,6 +118,16 @@ export class Sandboxes {
     return sandbox?.isRunning === true ? sandbox : undefined;
   }
 
+  /**
+   * The sandbox for somebody who comes in, which runs when this resolves: where there are paused ones, it
+   * is here that they are resumed. Whoever asks has been let in already; who is refused wakes nothing.
+   *
+   * @throws {SandboxError} `SANDBOX_NOT_FOUND` when no sandbox with this id runs.
+   */
+  async enter(id: SandboxId): Promise<Sandbox> {
+    return this.get(id);
+  }
+
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when no sandbox with this id runs. */
   get(id: SandboxId): Sandbox {
     const sandbox = this.running(id);

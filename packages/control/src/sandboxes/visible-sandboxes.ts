@@ -42,6 +42,12 @@ export class VisibleSandboxes {
     return sandbox;
   }
 
+  /** What {@link Sandboxes.enter} is for whoever may. @throws {SandboxError} `SANDBOX_NOT_FOUND` */
+  async enter(id: SandboxId): Promise<Sandbox> {
+    this.get(id);
+    return await this.#all.enter(id);
+  }
+
   /** @throws {SandboxError} `SANDBOX_NOT_FOUND` when it never was, or is forgotten. */
   async find(id: SandboxId): Promise<SandboxRow> {
     const row = await this.#all.find(id);
