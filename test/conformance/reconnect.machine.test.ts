@@ -56,7 +56,7 @@ suite("a connection that breaks", { timeout: 180_000 }, () => {
     proxy.isUp = false;
     proxy.cut();
     const other = await Sandbox.connect(sandbox.id, { endpoint: server.url, token: server.token });
-    await other.fs.writeTextFile("/tmp/go", "\n");
+    await other.sh`echo > /tmp/go`; // which waits until the command reads
     await eventually("the command has gone on", async () => {
       return (await other.sh`cat /tmp/done`.noThrow().text()) === "done\n";
     });
@@ -68,8 +68,9 @@ suite("a connection that breaks", { timeout: 180_000 }, () => {
   });
 
   test("fails the calls that were on their way, and the next one works", async () => {
-    const reading = sandbox.fs.readTextFile("/tmp/go"); // nobody writes to it
-    const waiting = assert.rejects(reading, { code: "CONNECTION_CLOSED" });
+    const listener = await sandbox.listen({ port: 0 });
+    const accepting = listener.accept(); // nobody connects
+    const waiting = assert.rejects(accepting, { code: "CONNECTION_CLOSED" });
     await sandbox.fs.stat("/tmp");
     proxy.cut();
     await waiting;
