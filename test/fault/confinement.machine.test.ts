@@ -68,7 +68,7 @@ suite("the process of a machine", { timeout: 60_000 }, () => {
       assert.deepEqual(readdirSync(`${root}/dev`).toSorted(), ["null", "urandom"]);
       assert.deepEqual(readdirSync(`${root}/usr/bin`), ["qemu-system-x86_64"]);
       assert.deepEqual(readdirSync(`${root}/image`).toSorted(), [
-        ...["disk.raw", "root.erofs", "runtime.erofs"],
+        ...["disk.raw", "editor.erofs", "root.erofs", "runtime.erofs"],
       ]);
     }
   });
