@@ -30,7 +30,7 @@ await main(async () => {
     [
       process.execPath,
       ...["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=1"],
-      ...["--test-reporter=spec", "--test-timeout=600000"],
+      ...["--test-reporter=spec", "--test-timeout=1200000"],
       ...globSync("test/**/*.machine.test.ts").toSorted(),
     ],
     {

@@ -42,7 +42,7 @@ async function skerry(args: readonly string[], input = ""): Promise<Ended> {
   return { code, ...text };
 }
 
-suite("skerry", { timeout: 180_000 }, () => {
+suite("skerry", { timeout: 400_000 }, () => {
   test("creates, runs commands in, lists, extends and kills a sandbox", async () => {
     const created = await skerry(["create", "--timeout", "5m", "--label", "made=by-cli"]);
     const id = created.stdout.trim();
@@ -74,7 +74,7 @@ suite("skerry", { timeout: 180_000 }, () => {
   });
 });
 
-suite("@skerry/sdk", { timeout: 120_000 }, () => {
+suite("@skerry/sdk", { timeout: 400_000 }, () => {
   test("keeps every modifier of a chained command, and sends the environment with the creation", async () => {
     await using sandbox = await Sandbox.create({
       ...{ endpoint: server.url, token: server.token },

@@ -24,7 +24,7 @@ after(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-suite("sh", { timeout: 120_000 }, () => {
+suite("sh", { timeout: 400_000 }, () => {
   test("gives text", async () => {
     assert.equal(await sandbox.sh`pwd`.text(), "/home/sandbox\n");
     assert.equal(await sandbox.sh`whoami`.text(), "sandbox\n");
@@ -127,7 +127,7 @@ suite("sh", { timeout: 120_000 }, () => {
   });
 });
 
-suite("spawn", { timeout: 180_000 }, () => {
+suite("spawn", { timeout: 400_000 }, () => {
   test("pipes stdin through, byte for byte", async () => {
     const child = await sandbox.spawn("cat", { stdin: "piped", stdout: "piped" });
     const bytes = new Uint8Array(300_000).map((_, i) => (i * 7919) % 256);

@@ -21,7 +21,7 @@ after(async () => {
 
 const quiet = { stdout: "piped", stderr: "piped" } as const;
 
-suite("deno.eval", { timeout: 120_000 }, () => {
+suite("deno.eval", { timeout: 400_000 }, () => {
   test("gives the value of the last statement", async () => {
     assert.equal(await sandbox.deno.eval("1 + 1"), 2);
     assert.equal(await sandbox.deno.eval("const text: string = 'typed'; text"), "typed");
@@ -61,7 +61,7 @@ suite("deno.eval", { timeout: 120_000 }, () => {
   });
 });
 
-suite("deno.repl", { timeout: 120_000 }, () => {
+suite("deno.repl", { timeout: 400_000 }, () => {
   test("keeps its state", async () => {
     await using repl = await sandbox.deno.repl(quiet);
     await repl.eval("const x = 42;");
@@ -186,7 +186,7 @@ suite("deno.repl", { timeout: 120_000 }, () => {
   });
 });
 
-suite("randomness", { timeout: 180_000 }, () => {
+suite("randomness", { timeout: 400_000 }, () => {
   const sources = [
     "Math.random()",
     "crypto.randomUUID()",

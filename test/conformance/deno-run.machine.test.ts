@@ -29,7 +29,7 @@ async function printed(options: Parameters<typeof sandbox.deno.run>[0]): Promise
   return stdoutText ?? "";
 }
 
-suite("deno.run", { timeout: 180_000 }, () => {
+suite("deno.run", { timeout: 400_000 }, () => {
   test("runs a file with arguments, environment and directory", async () => {
     await sandbox.fs.mkdir("app");
     await sandbox.fs.writeTextFile(
@@ -85,7 +85,7 @@ suite("deno.run", { timeout: 180_000 }, () => {
   });
 });
 
-suite("HTTP servers", { timeout: 180_000 }, () => {
+suite("HTTP servers", { timeout: 400_000 }, () => {
   test("a program that ends without one is not ready", async () => {
     const child = await sandbox.deno.run({ code: "console.log('done')", ...quiet });
     assert.equal(await child.httpReady, false);
@@ -149,7 +149,7 @@ suite("HTTP servers", { timeout: 180_000 }, () => {
   });
 });
 
-suite("watch", { timeout: 180_000 }, () => {
+suite("watch", { timeout: 400_000 }, () => {
   test("a changed file starts the program again, and the client hears of it", async () => {
     await sandbox.fs.writeTextFile(
       "watched.ts",

@@ -55,7 +55,7 @@ after(async () => {
 
 const at = "http://localhost:7070";
 
-suite("fetch", { timeout: 120_000 }, () => {
+suite("fetch", { timeout: 400_000 }, () => {
   test("reaches a server inside, with method and headers", async () => {
     const headers = { "x-mine": "yes", authorization: "Bearer t" };
     const answer = await sandbox.fetch(`${at}/see`, { method: "PUT", body: "text", headers });

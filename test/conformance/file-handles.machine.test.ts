@@ -29,7 +29,7 @@ async function pathsOf(found: AsyncIterable<{ readonly path: string }>): Promise
   return paths.toSorted();
 }
 
-suite("FsFile", { timeout: 120_000 }, () => {
+suite("FsFile", { timeout: 400_000 }, () => {
   test("reads, writes, seeks, truncates and tells what it is", async () => {
     const file = await sandbox.fs.open("f", { read: true, write: true, create: true });
     assert.equal(await file.write(bytes("hello world")), 11);
@@ -93,7 +93,7 @@ suite("FsFile", { timeout: 120_000 }, () => {
   });
 });
 
-suite("the other calls on files", { timeout: 120_000 }, () => {
+suite("the other calls on files", { timeout: 400_000 }, () => {
   test("link, utime, umask and chown", async () => {
     await sandbox.fs.writeTextFile("original", "x");
     await sandbox.fs.link("original", "second");
@@ -110,7 +110,7 @@ suite("the other calls on files", { timeout: 120_000 }, () => {
   });
 });
 
-suite("walk and expandGlob", { timeout: 120_000 }, () => {
+suite("walk and expandGlob", { timeout: 400_000 }, () => {
   before(async () => {
     const made =
       await sandbox.sh`mkdir -p tree/src/deep && cd tree && touch a.ts b.js src/c.ts src/deep/d.ts && ln -s src link && ln -s .. src/up`;

@@ -21,7 +21,7 @@ after(async () => {
 
 const everyByte = new Uint8Array(256 * 1024).map((_, i) => i % 256);
 
-suite("fs", { timeout: 120_000 }, () => {
+suite("fs", { timeout: 400_000 }, () => {
   test("writes and reads text, relative to the home directory", async () => {
     await sandbox.fs.writeTextFile("note.txt", "naïve — ✓\n");
     assert.equal(await sandbox.fs.readTextFile("/home/sandbox/note.txt"), "naïve — ✓\n");

@@ -24,7 +24,7 @@ async function gone(id: string): Promise<void> {
   }
 }
 
-suite("lifetimes", { timeout: 180_000 }, () => {
+suite("lifetimes", { timeout: 400_000 }, () => {
   test("a session sandbox is gone when its creator closes it", async () => {
     const sandbox = await Sandbox.create();
     const { id } = sandbox;

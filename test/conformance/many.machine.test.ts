@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-suite("many sandboxes", { timeout: 180_000 }, () => {
+suite("many sandboxes", { timeout: 400_000 }, () => {
   test("twenty at once all work, and their streams do not mix", async () => {
     const sandboxes = await Promise.all(Array.from({ length: 20 }, () => Sandbox.create()));
     const texts = await Promise.all(

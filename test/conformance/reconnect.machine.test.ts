@@ -31,7 +31,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-suite("a connection that breaks", { timeout: 180_000 }, () => {
+suite("a connection that breaks", { timeout: 400_000 }, () => {
   test("loses and repeats no byte of what a command writes, however often it breaks", async () => {
     const lines = 1_500_000;
     const child = await sandbox.spawn("seq", {
@@ -78,7 +78,7 @@ suite("a connection that breaks", { timeout: 180_000 }, () => {
   });
 });
 
-suite("bytes in binary messages", { timeout: 180_000 }, () => {
+suite("bytes in binary messages", { timeout: 400_000 }, () => {
   const content = Buffer.from(Array.from({ length: 4 * MiB }, (_, i) => (i * 7) % 253));
   const copies = 16;
   const whole = createHash("sha256");

@@ -72,7 +72,7 @@ async function run(command: string, args: readonly string[]): Promise<Output> {
     ...{ PATH: process.env["PATH"], HOME: project },
     ...{ SKERRY_ENDPOINT: url, SKERRY_TOKEN: token },
   };
-  const child = spawn(command, args, { cwd: project, env, timeout: 120_000 });
+  const child = spawn(command, args, { cwd: project, env, timeout: 400_000 });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));

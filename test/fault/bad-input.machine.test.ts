@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-suite("a create that is refused", { timeout: 60_000 }, () => {
+suite("a create that is refused", { timeout: 400_000 }, () => {
   const tooLong = "x".repeat(200);
   const configs: readonly (readonly [name: string, config: object | string, code: string])[] = [
     ["configuration that is no base64", "%%%", "INVALID_CONFIG"],
@@ -83,7 +83,7 @@ suite("a create that is refused", { timeout: 60_000 }, () => {
   });
 });
 
-suite("a message that is refused", { timeout: 120_000 }, () => {
+suite("a message that is refused", { timeout: 400_000 }, () => {
   let client: RawClient;
   before(async () => {
     client = await RawClient.create(server);

@@ -30,7 +30,7 @@ function status(pid: number, name: string): string {
   return new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(text)?.[1] ?? "";
 }
 
-suite("the process of a machine", { timeout: 60_000 }, () => {
+suite("the process of a machine", { timeout: 400_000 }, () => {
   test("runs as a user of its own, with no group, and no two share one", () => {
     const users = pids.map((pid) => new Set(status(pid, "Uid").split(/\s+/)));
     for (const ids of users) {

@@ -34,7 +34,7 @@ async function unharmed(): Promise<void> {
   assert.equal(await bystander.sh`echo unharmed`.text(), "unharmed\n");
 }
 
-suite("when a machine dies", { timeout: 180_000 }, () => {
+suite("when a machine dies", { timeout: 400_000 }, () => {
   const deaths: readonly (readonly [string, (sandbox: Sandbox) => Promise<unknown>])[] = [
     [
       "because its kernel panics",
@@ -71,7 +71,7 @@ suite("when a machine dies", { timeout: 180_000 }, () => {
   });
 });
 
-suite("when a client is gone", { timeout: 180_000 }, () => {
+suite("when a client is gone", { timeout: 400_000 }, () => {
   test("in the middle of a stream, its sandbox ends", async () => {
     const client = await RawClient.create(server);
     await client.call("spawn", { command: "yes", stdout: "piped", stderr: "null" });
@@ -102,7 +102,7 @@ suite("when a client is gone", { timeout: 180_000 }, () => {
   });
 });
 
-suite("when somebody does not keep pace", { timeout: 180_000 }, () => {
+suite("when somebody does not keep pace", { timeout: 400_000 }, () => {
   test("a client that never reads costs the server no memory", async () => {
     const pid = server.process.pid ?? 0;
     const client = await RawClient.create(server);
@@ -151,7 +151,7 @@ suite("when somebody does not keep pace", { timeout: 180_000 }, () => {
   });
 });
 
-suite("when a machine is used up", { timeout: 180_000 }, () => {
+suite("when a machine is used up", { timeout: 400_000 }, () => {
   test("a fork bomb is an error in it, and it recovers", async () => {
     await using sandbox = await Sandbox.create();
     const bomb = "for i in $(seq 30000); do sleep 100 & done";

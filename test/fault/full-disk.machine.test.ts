@@ -40,7 +40,7 @@ function homeOfSize(mib: number): { readonly path: string } & Disposable {
   };
 }
 
-suite("a host whose disk is full", { timeout: 180_000 }, () => {
+suite("a host whose disk is full", { timeout: 400_000 }, () => {
   test("refuses to create with HOST_DISK_FULL, leaves nothing, and recovers", async () => {
     using home = homeOfSize(2_048);
     const acceleration = join(prepared().home, "acceleration.json");

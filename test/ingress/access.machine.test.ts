@@ -23,7 +23,7 @@ async function answers(server: TestServer, url: string): Promise<void> {
   });
 }
 
-suite("private addresses", { timeout: 120_000 }, () => {
+suite("private addresses", { timeout: 400_000 }, () => {
   test("let in who has one, until its time is over", async () => {
     await using server = await startServer();
     const options = { endpoint: server.url, token: server.token };
@@ -57,7 +57,7 @@ suite("private addresses", { timeout: 120_000 }, () => {
   });
 });
 
-suite("the way in", { timeout: 180_000 }, () => {
+suite("the way in", { timeout: 400_000 }, () => {
   test("has the API too, for the official client and for ours", async () => {
     await using server = await startServer();
     const { apiUrl, caFile } = server.ingress;

@@ -52,7 +52,7 @@ async function shownFor(
   }
 }
 
-suite("a server with --acme", { timeout: 120_000 }, () => {
+suite("a server with --acme", { timeout: 400_000 }, () => {
   test("shows a certificate of that authority for every name, and the same after a restart", async () => {
     await using names = await startNameServer();
     await using pebble = await startPebble(names);

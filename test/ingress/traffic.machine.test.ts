@@ -201,7 +201,7 @@ suite("an application in a sandbox", { timeout: 300_000 }, () => {
   });
 });
 
-suite("what goes on when its sandbox ends", { timeout: 60_000 }, () => {
+suite("what goes on when its sandbox ends", { timeout: 400_000 }, () => {
   test("is cut off, and does not hold up anything", async () => {
     const other = await Sandbox.create({ port: 3000 });
     await other.fs.writeTextFile(

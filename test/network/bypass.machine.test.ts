@@ -49,7 +49,7 @@ async function run(sandbox: Sandbox, command: string): Promise<string> {
 
 const curl = "curl -sk -m 8";
 
-suite("what a policy allows", { timeout: 120_000 }, () => {
+suite("what a policy allows", { timeout: 400_000 }, () => {
   for (const [what, command] of [
     ["a name on its port", `${curl} https://good.test/`],
     ["a name below another", `${curl} http://api.wild.test:8000/`],

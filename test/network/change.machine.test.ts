@@ -40,7 +40,7 @@ except OSError: print("cut", flush=True)
   return { ended, [Symbol.dispose]: () => void child.kill("SIGKILL") };
 }
 
-suite("the policy of a running sandbox", { timeout: 120_000 }, () => {
+suite("the policy of a running sandbox", { timeout: 400_000 }, () => {
   test("is open until it is replaced", async () => {
     assert.deepEqual(await sandbox.network.get(), { allowNet: null });
     assert.equal(await reach("evil.test"), `reached ${evil}`);

@@ -66,7 +66,7 @@ async function refusals(kind: string, where: Sandbox = sandbox): Promise<readonl
 const curl = "curl -sS -m 15";
 const python = (code: string): string => `python3 -c '${code}'`;
 
-suite("a secret on a request to a host of its own", { timeout: 200_000 }, () => {
+suite("a secret on a request to a host of its own", { timeout: 400_000 }, () => {
   for (const [program, command, version] of [
     ["curl", `${curl} -H "x-key: $KEY" https://api.test/`, "2.0"],
     ["curl, HTTP/1.1", `${curl} --http1.1 -H "x-key: $KEY" https://api.test/`, "1.1"],
@@ -140,7 +140,7 @@ suite("a secret on a request to a host of its own", { timeout: 200_000 }, () => 
   });
 });
 
-suite("a secret that somebody wants to have", { timeout: 200_000 }, () => {
+suite("a secret that somebody wants to have", { timeout: 400_000 }, () => {
   test("is a placeholder in the machine", async () => {
     assert.match((await run("echo $KEY")).trim(), placeholder);
   });
@@ -239,7 +239,7 @@ suite("a secret that somebody wants to have", { timeout: 200_000 }, () => {
   });
 });
 
-suite("the secrets of a running sandbox", { timeout: 200_000 }, () => {
+suite("the secrets of a running sandbox", { timeout: 400_000 }, () => {
   const key = `${curl} -H "x-key: $KEY" https://api.test/`;
 
   test("change for programs that run", async () => {
@@ -299,7 +299,7 @@ suite("the secrets of a running sandbox", { timeout: 200_000 }, () => {
     await eventually(
       "another egress serves",
       async () => (await run(key)).startsWith("seen"),
-      20_000,
+      60_000,
     );
     assert.equal(requests().at(-1)?.key, value);
   });
@@ -331,7 +331,7 @@ suite("the secrets of a running sandbox", { timeout: 200_000 }, () => {
   });
 });
 
-suite("the documents' secrets, with the official clients", { timeout: 100_000 }, () => {
+suite("the documents' secrets, with the official clients", { timeout: 400_000 }, () => {
   test("JavaScript", async () => {
     useServer(server);
     await using mine = await OfficialSandbox.create({
@@ -358,7 +358,7 @@ with sdk.sandbox.create(
     child.wait()
 `;
     useServer(server);
-    await promisify(execFile)(program, ["-c", code], { timeout: 60_000 });
+    await promisify(execFile)(program, ["-c", code], { timeout: 400_000 });
     assert.equal(requests()[0]?.authorization, `Bearer ${value}`);
   });
 });

@@ -65,7 +65,7 @@ async function bash(line: string, input = ""): Promise<Ran> {
 
 let keyId = "";
 
-suite("the command lines of Sandbox0's document", { timeout: 100_000 }, () => {
+suite("the command lines of Sandbox0's document", { timeout: 400_000 }, () => {
   test("upload a key, and list it", async () => {
     const key = readFileSync(join(directory, "id.pub"), "utf8").trim();
     const { stdout } = await bash(
@@ -117,7 +117,7 @@ suite("the command lines of Sandbox0's document", { timeout: 100_000 }, () => {
   });
 });
 
-suite("the command lines of Deno's document", { timeout: 100_000 }, () => {
+suite("the command lines of Deno's document", { timeout: 400_000 }, () => {
   test("enter by the username alone, and with the returned key", async () => {
     const { hostname, port, username, privateKey } = access;
     const plain = await bash(`ssh -p ${port} ${username}@${hostname}`, "whoami\n");

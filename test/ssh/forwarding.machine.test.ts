@@ -101,7 +101,7 @@ print(b"".join(iter(lambda: s.recv(65536), b"")).decode(), end="")`;
   return sandbox.sh`python3 -c ${code} ${target} ${text}`.text();
 }
 
-suite("forwarding into the sandbox", { timeout: 100_000 }, () => {
+suite("forwarding into the sandbox", { timeout: 400_000 }, () => {
   test("-L reaches a server that listens on the sandbox's own address", async () => {
     await sandbox.sh`mkdir -p www && echo served > www/page`;
     await using _server = await sandbox.spawn("python3", {
@@ -113,7 +113,7 @@ suite("forwarding into the sandbox", { timeout: 100_000 }, () => {
       await eventually(
         "the page",
         async () => (await ask(local, "/page").catch(() => "")).includes("served"),
-        20_000,
+        60_000,
       );
     });
     await forwarding(["-D", String(socks)], async () => {
@@ -128,7 +128,7 @@ suite("forwarding into the sandbox", { timeout: 100_000 }, () => {
           ];
           return (await program("curl", args)).stdout.toString() === "served\n";
         },
-        20_000,
+        60_000,
       );
     });
   });
@@ -143,13 +143,13 @@ while True:
       await eventually(
         "an answer",
         async () => (await ask(local, "/").catch(() => "")) === "by unix",
-        20_000,
+        60_000,
       );
     });
   });
 });
 
-suite("forwarding out of the sandbox", { timeout: 200_000 }, () => {
+suite("forwarding out of the sandbox", { timeout: 400_000 }, () => {
   test("-R leads from a port in the sandbox to a server here, both ways and to both ends", async () => {
     await using echo = await echoServer(0);
     const { port } = echo.server.address() as AddressInfo;
@@ -180,7 +180,7 @@ suite("forwarding out of the sandbox", { timeout: 200_000 }, () => {
       child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
       const ports = (): string[] =>
         [...said.matchAll(/Allocated port (\d+)/g)].map(([, number]) => number ?? "");
-      await eventually("both ports", () => ports().length === 2, 20_000);
+      await eventually("both ports", () => ports().length === 2, 60_000);
       assert.notEqual(ports()[0], ports()[1]);
       for (const allocated of ports()) assert.equal(await say(allocated, "any"), "ANY");
     } finally {
@@ -246,7 +246,7 @@ suite("forwarding out of the sandbox", { timeout: 200_000 }, () => {
   });
 });
 
-suite("the client's agent", { timeout: 100_000 }, () => {
+suite("the client's agent", { timeout: 400_000 }, () => {
   /** Runs with an agent of its own that holds one key. */
   async function withAgent<T>(
     use: (socket: string, fingerprint: string) => Promise<T>,
@@ -303,7 +303,7 @@ suite("the client's agent", { timeout: 100_000 }, () => {
   });
 });
 
-suite("what @skerry/sdk listens on", { timeout: 100_000 }, () => {
+suite("what @skerry/sdk listens on", { timeout: 400_000 }, () => {
   test("is reached by programs in the sandbox until it is closed", async () => {
     const listener = await sandbox.listen({ port: 0 });
     const port = String(listener.port);

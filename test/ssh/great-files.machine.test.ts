@@ -44,7 +44,7 @@ async function digestOf(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promi
   return hash.digest("hex");
 }
 
-suite("a file of 1 GiB over ssh", { timeout: 580_000 }, () => {
+suite("a file of 1 GiB over ssh", { timeout: 1_100_000 }, () => {
   test("goes in and comes back byte for byte, and the gateway's memory stays bounded", async () => {
     const [sent, back] = [join(directory, "sent"), join(directory, "back")];
     await pipeline(Readable.from(content()), createWriteStream(sent));

@@ -32,7 +32,7 @@ async function enter(): Promise<TmuxTerminal> {
   return terminal;
 }
 
-suite("full-screen programs over ssh", { timeout: 200_000 }, () => {
+suite("full-screen programs over ssh", { timeout: 400_000 }, () => {
   test("an editor opens a file, changes it and saves it", async () => {
     await sandbox.fs.writeTextFile("notes.txt", "first\nsecond\n");
     await using terminal = await enter();

@@ -42,7 +42,7 @@ async function enter(): Promise<ssh2.Client> {
   return client;
 }
 
-suite("what the gateway bears", { timeout: 200_000 }, () => {
+suite("what the gateway bears", { timeout: 400_000 }, () => {
   test("fifty sessions at once over one connection", async () => {
     const config = sshConfig(directory, access, [
       ...["ControlMaster auto", `ControlPath ${join(directory, "master")}`, "ControlPersist 60"],

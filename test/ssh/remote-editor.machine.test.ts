@@ -136,7 +136,7 @@ async function read(socket: Socket, bytes: number): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-suite("an editor that works on the sandbox over ssh", { timeout: 200_000 }, () => {
+suite("an editor that works on the sandbox over ssh", { timeout: 400_000 }, () => {
   test("installs its server, and its connections through it live as long as they are used", async () => {
     const archive = join(directory, "server.tar.gz");
     writeFileSync(join(directory, "server.py"), serverProgram);

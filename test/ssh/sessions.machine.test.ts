@@ -37,7 +37,7 @@ async function ssh(args: readonly string[], input?: Buffer | string): Promise<Ra
   return await program("ssh", ["-F", config, ...args], input);
 }
 
-suite("a command over ssh", { timeout: 200_000 }, () => {
+suite("a command over ssh", { timeout: 400_000 }, () => {
   test("runs with its output, its errors and its exit code", async () => {
     const { code, stdout, stderr } = await ssh(["box", "echo out; echo err >&2; pwd; exit 7"]);
     assert.deepEqual([code, stdout.toString(), stderr], [7, "out\n/home/sandbox\n", "err\n"]);
@@ -90,7 +90,7 @@ suite("a command over ssh", { timeout: 200_000 }, () => {
   });
 });
 
-suite("a shell over ssh", { timeout: 100_000 }, () => {
+suite("a shell over ssh", { timeout: 400_000 }, () => {
   test("is interactive: it takes what is typed, Ctrl-C, and a change of the window", async () => {
     const child = spawn("ssh", ["-F", config, "-tt", "box"], {
       stdio: ["pipe", "pipe", "inherit"],
@@ -98,7 +98,7 @@ suite("a shell over ssh", { timeout: 100_000 }, () => {
     let shown = "";
     child.stdout.on("data", (chunk: Buffer) => (shown += chunk.toString()));
     const sees = async (what: RegExp): Promise<void> => {
-      await eventually(`the terminal shows ${String(what)}`, () => what.test(shown), 20_000);
+      await eventually(`the terminal shows ${String(what)}`, () => what.test(shown), 60_000);
     };
     await sees(/\$ /);
     child.stdin.write("echo $((40 + 2)) é\n");
@@ -192,7 +192,7 @@ suite("files over ssh", { timeout: 300_000 }, () => {
   });
 });
 
-suite("who may enter", { timeout: 200_000 }, () => {
+suite("who may enter", { timeout: 400_000 }, () => {
   /** A key of the user, uploaded. */
   async function uploaded(
     name: string,
@@ -330,7 +330,7 @@ suite("who may enter", { timeout: 200_000 }, () => {
   });
 });
 
-suite("the documents' ssh, with the official client", { timeout: 100_000 }, () => {
+suite("the documents' ssh, with the official client", { timeout: 400_000 }, () => {
   test("exposeSsh() and the option", async () => {
     useServer(server);
     await using mine = await OfficialSandbox.create({ ssh: true });

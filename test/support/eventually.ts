@@ -7,7 +7,7 @@ const lookAgainMs = 20;
 export async function eventually<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  deadlineMs = 20_000,
+  deadlineMs = 60_000,
 ): Promise<T> {
   const until = performance.now() + deadlineMs;
   for (;;) {

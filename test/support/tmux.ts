@@ -57,7 +57,7 @@ export class TmuxTerminal implements AsyncDisposable {
       return what.test(shown);
     };
     try {
-      await eventually(`the terminal shows ${String(what)}`, isThere, 30_000);
+      await eventually(`the terminal shows ${String(what)}`, isThere, 60_000);
     } catch (cause) {
       throw new Error(`the terminal shows, and not ${String(what)}:\n${shown}`, { cause });
     }

@@ -46,7 +46,7 @@ async function view(query = ""): Promise<Viewer> {
   return {
     ...{ socket, seen, closed },
     sees: async (what) => {
-      await eventually(`it shows ${String(what)}`, () => what.test(seen.text), 20_000);
+      await eventually(`it shows ${String(what)}`, () => what.test(seen.text), 60_000);
     },
     [Symbol.dispose]: () => socket.terminate(),
   };
@@ -66,7 +66,7 @@ async function statusOf(socket: WebSocket): Promise<number> {
   return response.statusCode ?? 0;
 }
 
-suite("a terminal over a WebSocket", { timeout: 120_000 }, () => {
+suite("a terminal over a WebSocket", { timeout: 400_000 }, () => {
   test("shows a shell of the size that was asked for, takes what is typed, and says how it ended", async () => {
     using viewer = await view("?rows=30&cols=100");
     await viewer.sees(/\$ /);

@@ -8,10 +8,10 @@ import { eventually } from "../support/eventually.ts";
 import { startServer } from "../support/server.ts";
 
 /** Emulated machines take their time. */
-const patience = { timeout: 150_000 };
+const patience = { timeout: 400_000 };
 const file = "/home/app/hello.txt";
 
-suite("the editor, in a browser", { timeout: 590_000 }, () => {
+suite("the editor, in a browser", { timeout: 1_100_000 }, () => {
   test("changes a file, runs a terminal and finds text, all of it in the sandbox", async () => {
     await using server = await startServer();
     const options = { endpoint: server.url, token: server.token };
