@@ -79,7 +79,7 @@ const runners: Readonly<Record<string, (code: string) => Promise<string>>> = {
   sh: async (code) => await run("bash", ["-euc", code], root),
 };
 
-suite("what the pages show", { timeout: 300_000 }, () => {
+suite("what the pages show", { timeout: 1_100_000 }, () => {
   const guides = [
     "first-steps",
     "command-line",

@@ -39,7 +39,7 @@ after(async () => {
 for (const [name, api] of Object.entries(clients)) {
   const { KillController, Sandbox, SandboxCommandError } = api;
 
-  suite(`the examples, with ${name}`, { timeout: 300_000 }, () => {
+  suite(`the examples, with ${name}`, { timeout: 400_000 }, () => {
     let sandbox: official.Sandbox;
     before(async () => {
       sandbox = await Sandbox.create();

@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-suite("the official Python client", { timeout: 300_000 }, () => {
+suite("the official Python client", { timeout: 400_000 }, () => {
   for (const name of namesOf()) {
     test(name.replaceAll("_", " "), () => {
       assert.ok(results.has(name), `it was not run:\n${said}`);

@@ -17,7 +17,7 @@ const spec = { memoryMiB: 768, vcpuCount: 2 };
 
 /** What every driver promises. `open` is called once; the suite disposes of what it starts. */
 export function driverSuite(name: string, open: () => Promise<Subject>): void {
-  suite(`the ${name} driver`, { timeout: 300_000 }, () => {
+  suite(`the ${name} driver`, { timeout: 400_000 }, () => {
     let opened: Promise<Subject> | undefined;
     const subject = (): Promise<Subject> => (opened ??= open());
 

@@ -101,7 +101,7 @@ async function connection(protocols: readonly string[] = ["http/1.1"]): Promise<
   return socket;
 }
 
-suite("an application in a sandbox", { timeout: 300_000 }, () => {
+suite("an application in a sandbox", { timeout: 400_000 }, () => {
   test("is reached from outside, over TLS that our authority vouches for", async () => {
     const answer = await ask(server, `${url}/json`, {
       ...{ method: "POST", headers: { "content-type": "application/json" } },
@@ -220,7 +220,7 @@ suite("what goes on when its sandbox ends", { timeout: 400_000 }, () => {
   });
 });
 
-suite("the way in stands", { timeout: 300_000 }, () => {
+suite("the way in stands", { timeout: 400_000 }, () => {
   test("servers that are hostile", async () => {
     await start("hostile.mjs", hostile);
     for (const [port, status] of [

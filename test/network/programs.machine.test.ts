@@ -42,7 +42,7 @@ const programs: readonly (readonly [name: string, command: string, expected: Reg
   ["apt", "sudo apt-get update", /Reading package lists/],
 ];
 
-suite("programs in a sandbox with allowNet", { timeout: 300_000 }, () => {
+suite("programs in a sandbox with allowNet", { timeout: 400_000 }, () => {
   for (const [name, command, expected] of programs) {
     test(`${name} reaches an allowed origin, and trusts what this host trusts`, async () => {
       const { stdoutText, stderrText } = await sandbox.sh`bash -c ${command}`

@@ -80,7 +80,7 @@ async function withKey(by: Client, name: string): Promise<{ way: Way; id: string
   return { way: { hostname, port, hostKey, username: sandbox.id, identity }, id };
 }
 
-suite("a gateway that runs alone", { timeout: 300_000 }, () => {
+suite("a gateway that runs alone", { timeout: 400_000 }, () => {
   test("is told of by the server, and lets in", async () => {
     const way = await sandbox.exposeSsh();
     assert.equal(way.port, gateway.endpoint.port);

@@ -5,7 +5,7 @@ import ssh2 from "ssh2";
 
 import { startFakeGateway } from "../support/fake-gateway.ts";
 
-suite("the gateway", { timeout: 300_000 }, () => {
+suite("the gateway", { timeout: 400_000 }, () => {
   test("bears 10,000 attempts from 1,000 addresses, and lets in who may", async () => {
     await using fake = await startFakeGateway();
     const { private: privateKey } = ssh2.utils.generateKeyPairSync("ed25519");

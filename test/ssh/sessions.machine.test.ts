@@ -115,7 +115,7 @@ suite("a shell over ssh", { timeout: 400_000 }, () => {
   });
 });
 
-suite("files over ssh", { timeout: 300_000 }, () => {
+suite("files over ssh", { timeout: 400_000 }, () => {
   const bytes = randomBytes(8_000_000);
   const digest = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 
