@@ -1,11 +1,8 @@
-import type { Client } from "@skerry/sdk";
-
-import type { Arguments } from "../arguments.ts";
-import type { Context } from "../context.ts";
-import { UsageError } from "../failure.ts";
-import { clientOf } from "../server-options.ts";
+import { actions, names, show, tell } from "../actions.ts";
 import { timeText } from "../shape.ts";
 import type { Verb } from "../verb.ts";
+
+const needs = "the name of a user";
 
 /** Lists, makes and removes users. */
 export const users: Verb = {
@@ -20,65 +17,36 @@ export const users: Verb = {
     },
     admin: { type: "boolean", about: "who may manage users and organizations" },
   },
-  async run(args, context) {
-    const [what = "list", name, ...more] = args.positionals;
-    if (more.length > 0) throw new UsageError("that is more than one");
-    const client = await clientOf(args, context);
-    switch (what) {
-      case "list":
-      case "ls":
-        return await list(client, args, context);
-      case "me":
-        return await me(client, args, context);
-      case "create":
-      case "new":
-        return await create(client, nameIn(name), args, context);
-      case "delete":
-      case "remove":
-      case "rm":
-        await client.users.remove(nameIn(name));
-        return 0;
-      default:
-        throw new UsageError(`users does not ${JSON.stringify(what)}`);
-    }
-  },
+  run: actions("users", [
+    {
+      names: names.list,
+      async run(call) {
+        const heads = ["ID", "NAME", "ROLE", "ORGANIZATION", "CREATED"];
+        show(call, await call.client.users.list(), heads, (user) => [
+          ...[user.id, user.name, user.role, user.organization.name, timeText(user.createdAt)],
+        ]);
+      },
+    },
+    {
+      names: ["me"],
+      async run(call) {
+        const user = await call.client.users.me();
+        tell(call, user, `${user.name} of ${user.organization.name} (${user.role})`);
+      },
+    },
+    {
+      ...{ names: names.create, needs },
+      async run(call, name) {
+        const { client, args } = call;
+        const role = args.has("admin") ? "admin" : "member";
+        const organization = args.text("organization");
+        const user = await client.users.create(name, { organization, role });
+        tell(call, user, user.id);
+      },
+    },
+    {
+      ...{ names: names.remove, needs },
+      run: async ({ client }, name) => await client.users.remove(name),
+    },
+  ]),
 };
-
-async function list(client: Client, args: Arguments, { output }: Context): Promise<number> {
-  const all = await client.users.list();
-  if (args.has("json")) output.json(all);
-  else {
-    output.table(
-      ["ID", "NAME", "ROLE", "ORGANIZATION", "CREATED"],
-      all.map(({ id, name, role, organization, createdAt }) => [
-        ...[id, name, role, organization.name, timeText(createdAt)],
-      ]),
-    );
-  }
-  return 0;
-}
-
-async function me(client: Client, args: Arguments, { output }: Context): Promise<number> {
-  const user = await client.users.me();
-  if (args.has("json")) output.json(user);
-  else output.line(`${user.name} of ${user.organization.name} (${user.role})`);
-  return 0;
-}
-
-async function create(
-  client: Client,
-  name: string,
-  args: Arguments,
-  { output }: Context,
-): Promise<number> {
-  const role = args.has("admin") ? "admin" : "member";
-  const user = await client.users.create(name, { organization: args.text("organization"), role });
-  if (args.has("json")) output.json(user);
-  else output.line(user.id);
-  return 0;
-}
-
-function nameIn(word: string | undefined): string {
-  if (word === undefined) throw new UsageError("the name of a user is needed");
-  return word;
-}
