@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { eventually } from "./eventually.ts";
@@ -7,19 +9,20 @@ const run = promisify(execFile);
 
 /** A terminal of tmux in which a program runs: what a person would type is typed, and read off the screen. */
 export class TmuxTerminal implements AsyncDisposable {
-  readonly #server: string;
+  readonly #socket: string;
 
-  private constructor(server: string) {
-    this.#server = server;
+  private constructor(socket: string) {
+    this.#socket = socket;
   }
 
-  /** @param server A name that no other terminal of the test's has. */
+  /** @param directory Where its socket is while it is open. */
   static async open(
-    server: string,
+    directory: string,
     command: readonly string[],
     size: { readonly cols: number; readonly rows: number },
   ): Promise<TmuxTerminal> {
-    const terminal = new TmuxTerminal(server);
+    // A server of its own: one that ends takes new clients for a moment, and drops them.
+    const terminal = new TmuxTerminal(join(directory, randomUUID()));
     const { cols, rows } = size;
     await terminal.#tmux(
       ...["new-session", "-d", "-x", String(cols), "-y", String(rows)],
@@ -69,7 +72,7 @@ export class TmuxTerminal implements AsyncDisposable {
   }
 
   async #tmux(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run("tmux", ["-L", this.#server, "-f", "/dev/null", ...args]);
+    const { stdout } = await run("tmux", ["-S", this.#socket, "-f", "/dev/null", ...args]);
     return stdout;
   }
 }
