@@ -8,6 +8,7 @@ import fc from "fast-check";
 import ssh2, { type ClientChannel } from "ssh2";
 
 import { closedOf, startFakeGateway, type FakeGateway } from "./support/fake-gateway.ts";
+import { newSshKey } from "./support/ssh-key.ts";
 
 const held = new AsyncDisposableStack();
 let fake: FakeGateway;
@@ -23,7 +24,7 @@ function asked(): number {
 }
 
 function newKey(): string {
-  return ssh2.utils.generateKeyPairSync("ed25519").private;
+  return newSshKey().privateKey;
 }
 
 suite("the gateway, attacked", { timeout: 120_000 }, () => {
@@ -207,7 +208,7 @@ async function remove(id: string): Promise<void> {
 }
 
 function newKeyPair() {
-  const { private: privateKey, public: line } = ssh2.utils.generateKeyPairSync("ed25519");
+  const { privateKey, line } = newSshKey();
   const parsed = ssh2.utils.parseKey(line);
   if (parsed instanceof Error) throw parsed;
   return { privateKey, line, parsed };

@@ -12,6 +12,7 @@ import { freePort } from "../support/free-port.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { makeTestHome, prepared } from "../support/machine-home.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { newSshKey } from "../support/ssh-key.ts";
 import { program, sshConfig, type Ran, type Way } from "../support/ssh.ts";
 
 const held = new AsyncDisposableStack();
@@ -163,9 +164,8 @@ suite("a gateway that runs alone", { timeout: 400_000 }, () => {
     await enter({ ...way, username });
     const wrong = `${username.slice(0, -1)}${username.endsWith("0") ? "1" : "0"}`;
     assert.equal((await enter({ ...way, username: wrong })).code, 255);
-    const { private: key } = (await import("ssh2")).default.utils.generateKeyPairSync("ed25519");
     const identity = join(directory, "unknown");
-    writeFileSync(identity, key, { mode: 0o600 });
+    writeFileSync(identity, newSshKey().privateKey, { mode: 0o600 });
     assert.equal((await enter({ ...way, username: wrong, identity })).code, 255);
     assert.match(gateway.output(), /ssh connection ended/);
     for (const text of [username, wrong]) {

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
-import ssh2 from "ssh2";
-
 import { startFakeGateway } from "../support/fake-gateway.ts";
+import { newSshKey } from "../support/ssh-key.ts";
 
 suite("the gateway", { timeout: 400_000 }, () => {
   test("bears 10,000 attempts from 1,000 addresses, and lets in who may", async () => {
     await using fake = await startFakeGateway();
-    const { private: privateKey } = ssh2.utils.generateKeyPairSync("ed25519");
+    const { privateKey } = newSshKey();
     const before = process.memoryUsage().rss;
     let tries = 0;
     let next = 0;

@@ -11,6 +11,7 @@ import ssh2, { type ClientChannel } from "ssh2";
 
 import { makeTestHome } from "../support/machine-home.ts";
 import { startServer } from "../support/server.ts";
+import { newSshKey } from "../support/ssh-key.ts";
 import { program, sshConfig } from "../support/ssh.ts";
 
 const held = new AsyncDisposableStack();
@@ -84,8 +85,7 @@ suite("what the gateway bears", { timeout: 400_000 }, () => {
       ...{ host, port, username: "nobody" },
       authHandler: () => {
         tries += 1;
-        const { private: key } = ssh2.utils.generateKeyPairSync("ed25519");
-        return { type: "publickey", username: "nobody", key } as never;
+        return { type: "publickey", username: "nobody", key: newSshKey().privateKey } as never;
       },
     });
     await once(client, "close");

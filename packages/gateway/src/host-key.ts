@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
+import { encodeOpenSshKey } from "@skerry/protocol";
 import ssh2 from "ssh2";
 
 /** What the gateway proves itself by. */
@@ -18,12 +19,19 @@ export interface HostKey {
 export async function openHostKey(file: string): Promise<HostKey> {
   const kept = await readOrNull(file);
   if (kept !== null) return read(kept, file);
-  const { private: made } = ssh2.utils.generateKeyPairSync("ed25519", { comment: "skerry" });
+  const made = make();
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const next = `${file}.${randomUUID()}`;
   await writeFile(next, made, { mode: 0o600, flag: "wx" });
   await rename(next, file);
   return read(made, file);
+}
+
+/** Not by the library, of whose keys one in some 400 is malformed, as it finds itself when it reads them. */
+function make(): string {
+  const { d = "", x = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+  const [seed, publicKey] = [Buffer.from(d, "base64url"), Buffer.from(x, "base64url")];
+  return encodeOpenSshKey(seed, publicKey, randomBytes(4), "skerry").privateKey;
 }
 
 function read(privateKey: string, file: string): HostKey {
