@@ -4,8 +4,7 @@ import { encodeOpenSshKey } from "@skerry/protocol";
 
 /** A new key of a client: the private one in OpenSSH's format, and the line of the public one. */
 export function newSshKey(): { readonly privateKey: string; readonly line: string } {
-  const { d = "", x = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
-  const [seed, point] = [Buffer.from(d, "base64url"), Buffer.from(x, "base64url")];
-  const { privateKey, publicKey: line } = encodeOpenSshKey(seed, point, randomBytes(4), "test");
+  const key = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+  const { privateKey, publicKey: line } = encodeOpenSshKey(key, randomBytes(4), "test");
   return { privateKey, line };
 }

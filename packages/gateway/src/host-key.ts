@@ -29,9 +29,8 @@ export async function openHostKey(file: string): Promise<HostKey> {
 
 /** Not by the library, of whose keys one in some 400 is malformed, as it finds itself when it reads them. */
 function make(): string {
-  const { d = "", x = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
-  const [seed, publicKey] = [Buffer.from(d, "base64url"), Buffer.from(x, "base64url")];
-  return encodeOpenSshKey(seed, publicKey, randomBytes(4), "skerry").privateKey;
+  const key = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+  return encodeOpenSshKey(key, randomBytes(4), "skerry").privateKey;
 }
 
 function read(privateKey: string, file: string): HostKey {

@@ -8,21 +8,26 @@ export interface OpenSshKeyPair {
   readonly data: string;
 }
 
+/** A private Ed25519 key as JSON Web Keys have it (RFC 8037): both halves in base64url. */
+export interface Ed25519Jwk {
+  readonly d?: string | undefined;
+  readonly x?: string | undefined;
+}
+
 const type = "ssh-ed25519";
 const blockBytes = 8;
 
 /**
  * Writes a key as OpenSSH's PROTOCOL.key has it.
  *
- * @param seed The 32 bytes of the private key. @param publicKey The 32 bytes of the other.
  * @param check Four random bytes, by which a reader knows that it has decrypted well.
  */
 export function encodeOpenSshKey(
-  seed: Uint8Array,
-  publicKey: Uint8Array,
+  { d = "", x = "" }: Ed25519Jwk,
   check: Uint8Array,
   comment: string,
 ): OpenSshKeyPair {
+  const [seed, publicKey] = [fromBase64Url(d), fromBase64Url(x)];
   const encoder = new TextEncoder();
   const text = (value: string): Uint8Array => field(encoder.encode(value));
   const blob = join(text(type), field(publicKey));
@@ -63,6 +68,11 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
+}
+
+function fromBase64Url(text: string): Uint8Array {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
 }
 
 function toBase64(bytes: Uint8Array): string {

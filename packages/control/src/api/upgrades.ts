@@ -265,17 +265,8 @@ export class Upgrades {
         return await grantEditor(owner, env, this.#context.tokens);
       };
       const options = {
-        ...{
-          sandbox,
-          clock,
-          log: childLog,
-          traceId,
-          isOwner,
-          received,
-          dialect,
-          expose,
-          prepareEditor,
-        },
+        ...{ sandbox, clock, log: childLog, traceId, isOwner, received },
+        ...{ dialect, expose, prepareEditor },
       };
       const record = visitor && recordVisit(visitor, { sandbox, client, clock });
       const connection = new Connection(client, { ...options, record });

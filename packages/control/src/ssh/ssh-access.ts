@@ -219,7 +219,6 @@ function fingerprintOf(data: string): string {
 }
 
 function makeKeyPair(comment: string): OpenSshKeyPair {
-  const { d = "", x = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
-  const [seed, publicKey] = [Buffer.from(d, "base64url"), Buffer.from(x, "base64url")];
-  return encodeOpenSshKey(seed, publicKey, randomBytes(4), comment);
+  const key = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+  return encodeOpenSshKey(key, randomBytes(4), comment);
 }
