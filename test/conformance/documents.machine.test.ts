@@ -10,7 +10,10 @@ import { startServer, type TestServer } from "../support/server.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Blocks of a page that only a person can run: they set this host up, or do not end. */
+/**
+ * Blocks of a page that only a person can run: they set this host up, or do not end. What stands in `text` is
+ * not run from here: files, and lines with words for the reader to replace.
+ */
 const notHere = /^npm start|^skerry serve/m;
 /** What a fragment of a page has before it. */
 const prelude = `import { Sandbox } from "@skerry/sdk";\nawait using sandbox = await Sandbox.create();\n`;
@@ -26,7 +29,7 @@ function blocksOf(page: string): Block[] {
   return [...text.matchAll(/^```(\w+)\n([^]*?)^```/gm)].flatMap(
     ([, language = "", code = ""], i, all) => {
       const line = text.slice(0, all[i]?.index).split("\n").length;
-      return notHere.test(code) ? [] : [{ language, code, line }];
+      return language === "text" || notHere.test(code) ? [] : [{ language, code, line }];
     },
   );
 }

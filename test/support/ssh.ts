@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +25,7 @@ export interface Ran {
 
 /** Writes a configuration, by which `ssh -F FILE box` enters; returns its file. */
 export function sshConfig(directory: string, way: Way, more: readonly string[] = []): string {
-  const name = join(directory, `config-${way.username.slice(0, 12)}-${more.length}`);
+  const name = join(directory, `config-${randomUUID()}`); // clients may still be reading the last one
   const known = `${name}.known`;
   writeFileSync(known, `[${way.hostname}]:${way.port} ${way.hostKey}\n`);
   const lines = [
