@@ -64,7 +64,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     endpointOf(home.path, child),
     ended.then((code) => Promise.reject(new Error(`the server ended (${code}):\n${printed}`))),
   ]);
-  shareAcceleration(home.path, shared);
+  stack.defer(() => shareAcceleration(home.path, shared)); // the trial may outlast the server's start
   const owned = stack.move();
   return {
     url: endpoint.url,
