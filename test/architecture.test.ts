@@ -12,9 +12,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ["sdk"],
   control: ["certificates", "protocol"],
   egress: ["certificates", "protocol"],
-  gateway: ["protocol", "sdk"],
+  gateway: ["protocol", "sdk", "service"],
   host: ["protocol"],
-  server: ["control", "egress", "gateway", "host", "protocol"],
+  server: ["control", "egress", "gateway", "host", "protocol", "service"],
+  service: [],
 };
 
 /** Modules with one home: only files below these paths may import them. */
@@ -34,7 +35,7 @@ const fences: readonly (readonly [module: string, homes: readonly string[]])[] =
     "pino",
     [
       ...["packages/control/src/", "packages/gateway/src/", "packages/host/src/"],
-      "packages/server/src/",
+      ...["packages/server/src/", "packages/service/src/"],
     ],
   ],
 ];

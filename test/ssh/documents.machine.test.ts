@@ -6,13 +6,13 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 
-import { Sandbox, type SshAccess } from "@skerry/sdk";
+import type { Sandbox, SshAccess } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
-import { makeTestHome } from "../support/machine-home.ts";
 import { collect } from "../support/official.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { type TestServer } from "../support/server.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
 import { program, type Ran } from "../support/ssh.ts";
 
 /**
@@ -26,12 +26,7 @@ let access: SshAccess;
 let directory: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  server = held.use(await startServer());
-  const options = { endpoint: server.url, token: server.token, ssh: true };
-  sandbox = held.use(await Sandbox.create(options));
-  assert.ok(sandbox.ssh !== undefined);
-  access = sandbox.ssh;
+  ({ server, sandbox, directory, access } = held.use(await startSshSandbox()));
   await program("ssh-keygen", [
     ...["-q", "-t", "ed25519", "-N", "", "-C", "user@host", "-f", join(directory, "id")],
   ]);

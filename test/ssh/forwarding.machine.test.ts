@@ -11,8 +11,8 @@ import ssh2 from "ssh2";
 
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
-import { makeTestHome } from "../support/machine-home.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
 import { program, sshConfig, type Ran } from "../support/ssh.ts";
 
 const held = new AsyncDisposableStack();
@@ -23,13 +23,9 @@ let access: SshAccess;
 let config: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  server = held.use(await startServer({ args: ["--ssh-agent"] }));
-  const options = { endpoint: server.url, token: server.token };
-  sandbox = held.use(await Sandbox.create({ ...options, ssh: true }));
-  assert.ok(sandbox.ssh !== undefined);
-  access = sandbox.ssh;
-  config = sshConfig(directory, access);
+  ({ sandbox, directory, access, config, server } = held.use(
+    await startSshSandbox({ args: ["--ssh-agent"] }),
+  ));
 });
 after(() => held.disposeAsync());
 

@@ -6,12 +6,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { after, before, suite, test } from "node:test";
 
-import { Sandbox } from "@skerry/sdk";
-
-import { makeTestHome } from "../support/machine-home.ts";
 import { resetPeak, residentPeakMiB } from "../support/machines.ts";
-import { startServer, type TestServer } from "../support/server.ts";
-import { program, sshConfig } from "../support/ssh.ts";
+import { type TestServer } from "../support/server.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
+import { program } from "../support/ssh.ts";
 
 const gibibyte = 1024 ** 3;
 const pieceBytes = 4 * 1024 * 1024;
@@ -22,12 +20,7 @@ let config: string;
 let directory: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  server = held.use(await startServer());
-  const options = { endpoint: server.url, token: server.token, ssh: true };
-  const sandbox = held.use(await Sandbox.create(options));
-  assert.ok(sandbox.ssh !== undefined);
-  config = sshConfig(directory, sandbox.ssh);
+  ({ server, config, directory } = held.use(await startSshSandbox()));
 });
 after(() => held.disposeAsync());
 

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 
-import { Sandbox } from "@skerry/sdk";
+import type { Sandbox } from "@skerry/sdk";
 
-import { makeTestHome } from "../support/machine-home.ts";
-import { startServer } from "../support/server.ts";
-import { sshConfig } from "../support/ssh.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
 import { TmuxTerminal } from "../support/tmux.ts";
 
 const held = new AsyncDisposableStack();
@@ -15,13 +13,7 @@ let config: string;
 let directory: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  const server = held.use(await startServer());
-  sandbox = held.use(
-    await Sandbox.create({ endpoint: server.url, token: server.token, ssh: true }),
-  );
-  assert.ok(sandbox.ssh !== undefined);
-  config = sshConfig(directory, sandbox.ssh);
+  ({ sandbox, config, directory } = held.use(await startSshSandbox()));
 });
 after(() => held.disposeAsync());
 

@@ -6,26 +6,19 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 
 import { limits } from "@skerry/protocol";
-import { Sandbox, type SshAccess } from "@skerry/sdk";
+import type { SshAccess } from "@skerry/sdk";
 import ssh2, { type ClientChannel } from "ssh2";
 
-import { makeTestHome } from "../support/machine-home.ts";
-import { startServer } from "../support/server.ts";
 import { newSshKey } from "../support/ssh-key.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
 import { program, sshConfig } from "../support/ssh.ts";
 
 const held = new AsyncDisposableStack();
-let sandbox: Sandbox;
 let access: SshAccess;
 let directory: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  const server = held.use(await startServer());
-  const options = { endpoint: server.url, token: server.token, ssh: true };
-  sandbox = held.use(await Sandbox.create(options));
-  assert.ok(sandbox.ssh !== undefined);
-  access = sandbox.ssh;
+  ({ access, directory } = held.use(await startSshSandbox()));
 });
 after(() => held.disposeAsync());
 

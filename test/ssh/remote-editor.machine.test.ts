@@ -7,12 +7,9 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 
-import { Sandbox } from "@skerry/sdk";
-
 import { freePort } from "../support/free-port.ts";
-import { makeTestHome } from "../support/machine-home.ts";
-import { startServer } from "../support/server.ts";
-import { program, sshConfig } from "../support/ssh.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
+import { program } from "../support/ssh.ts";
 
 /**
  * What VS Code's Remote-SSH does with a host, channel by channel: a shell without a terminal reads an
@@ -62,12 +59,7 @@ let config: string;
 let directory: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  const server = held.use(await startServer());
-  const options = { endpoint: server.url, token: server.token, ssh: true };
-  const sandbox = held.use(await Sandbox.create(options));
-  assert.ok(sandbox.ssh !== undefined);
-  config = sshConfig(directory, sandbox.ssh);
+  ({ config, directory } = held.use(await startSshSandbox()));
 });
 after(() => held.disposeAsync());
 

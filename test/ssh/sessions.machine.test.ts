@@ -10,9 +10,9 @@ import { Sandbox as OfficialSandbox } from "@deno/sandbox";
 import { Client, Sandbox, type SshAccess } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
-import { makeTestHome } from "../support/machine-home.ts";
 import { useServer } from "../support/official.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { type TestServer } from "../support/server.ts";
+import { startSshSandbox } from "../support/ssh-sandbox.ts";
 import { program, sshConfig, type Ran, type Way } from "../support/ssh.ts";
 
 const held = new AsyncDisposableStack();
@@ -23,13 +23,7 @@ let access: SshAccess;
 let config: string;
 
 before(async () => {
-  directory = held.use(makeTestHome()).path;
-  server = held.use(await startServer());
-  const options = { endpoint: server.url, token: server.token };
-  sandbox = held.use(await Sandbox.create({ ...options, ssh: true }));
-  assert.ok(sandbox.ssh !== undefined);
-  access = sandbox.ssh;
-  config = sshConfig(directory, access);
+  ({ server, sandbox, directory, access, config } = held.use(await startSshSandbox()));
 });
 after(() => held.disposeAsync());
 

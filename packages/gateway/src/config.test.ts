@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError } from "@skerry/service";
+
+import { readConfig } from "./config.ts";
 
 /** A directory with a token. */
 function makeToken(text = "ddo_0\n"): Disposable & { readonly directory: string; file: string } {

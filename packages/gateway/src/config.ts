@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { ConfigError, isLogLevel, logLevels, type LogLevel } from "@skerry/service";
+
 /** How a gateway that runs alone is to run. Read once, at the start. */
 export interface GatewayConfig {
   /** Control's API. */
@@ -14,10 +16,8 @@ export interface GatewayConfig {
   readonly publicHost: string | undefined;
   readonly hostKeyFile: string;
   readonly allowsAgent: boolean;
-  readonly logLevel: string;
+  readonly logLevel: LogLevel;
 }
-
-const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
 /** What `skerry gateway --help` prints. */
 export const usage = `usage: skerry gateway --endpoint URL --token-file FILE [options]
@@ -31,17 +31,6 @@ export const usage = `usage: skerry gateway --endpoint URL --token-file FILE [op
   --log-level LEVEL   ${logLevels.join(", ")} (info)
   --help
 `;
-
-/** Everything that is wrong with a command line. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
-}
 
 /**
  * Reads the configuration; null means that help is asked for.
@@ -68,8 +57,8 @@ export function readConfig(
   if (host === "" || Number(port) > 65_535) {
     problems.push("--listen: use HOST:PORT, as in 0.0.0.0:2222");
   }
-  if (!logLevels.includes(logLevel)) problems.push(`--log-level: one of ${logLevels.join(", ")}`);
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (!isLogLevel(logLevel)) problems.push(`--log-level: one of ${logLevels.join(", ")}`);
+  if (problems.length > 0 || !isLogLevel(logLevel)) throw new ConfigError(problems);
   return Object.freeze({
     ...{ endpoint, token, host, port: Number(port), publicHost: flags["public-host"] },
     hostKeyFile: resolve(flags["host-key"] ?? join(dirname(file), "ssh-host-key")),

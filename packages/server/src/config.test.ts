@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 
-import { ConfigError, readConfig, readSetup } from "./config.ts";
+import { ConfigError } from "@skerry/service";
+
+import { readConfig, readSetup } from "./config.ts";
 
 const read = (args: readonly string[], environment: Record<string, string> = {}, isRoot = true) =>
   readConfig(args, environment, isRoot);

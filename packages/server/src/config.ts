@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { limits, parseIpv4, readName, Region } from "@skerry/protocol";
+import { ConfigError, logLevels, type LogLevel } from "@skerry/service";
 import { z } from "zod";
 
 /** How a server is to run. Read once, at the start; frozen from then on. */
@@ -68,10 +69,6 @@ export interface AcmeConfig {
   readonly dnsProgram: string;
 }
 
-const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
-/** How much the log tells. */
-export type LogLevel = (typeof logLevels)[number];
-
 /** What `skerry serve --help` prints. */
 export const usage = `usage: skerry serve [options]
 
@@ -105,17 +102,6 @@ export const usage = `usage: skerry serve [options]
   --keep-sandboxes       leave sandboxes with a timeout running when the server stops, for the next
   --help
 `;
-
-/** Everything that is wrong with a configuration. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
-}
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { openControl, openSqliteStore, type IngressOptions, type Tokens } from "@skerry/control";
 import { openGateway, type Gateway } from "@skerry/gateway";
 import type { HostStatus, IngressEndpoint, SandboxId } from "@skerry/protocol";
+import { openLog } from "@skerry/service";
 import type { Logger } from "pino";
 
 import manifest from "../package.json" with { type: "json" };
@@ -18,7 +19,6 @@ import {
   sshHostKeyOf,
   type Home,
 } from "./home.ts";
-import { openLog } from "./log.ts";
 import { openMachines, type OpenOwnHost, type OwnHost } from "./machines.ts";
 
 /** A server that takes requests. */

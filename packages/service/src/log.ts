@@ -1,6 +1,14 @@
 import { destination, pino, type Logger } from "pino";
 
-import type { LogLevel } from "./config.ts";
+/** How much a log tells, the least first. */
+export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+/** One of them. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** Whether a word is one of {@link logLevels}. */
+export function isLogLevel(word: string): word is LogLevel {
+  return (logLevels as readonly string[]).includes(word);
+}
 
 /** Where a credential might stand if somebody logged a request whole. */
 const secretPaths = [
@@ -15,7 +23,7 @@ const secretPaths = [
 ];
 
 /**
- * The server's log: one JSON object a line. It is written at once, so that nothing is lost when the
+ * The log of a service: one JSON object a line. It is written at once, so that nothing is lost when the
  * process dies.
  *
  * @param file Null: standard error.
