@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 import { bin, main, run } from "./run.ts";
 
 /** The gate that needs no machine: format, lint, types and unit tests, in under two minutes. */
@@ -9,7 +11,12 @@ export async function check(): Promise<void> {
     process.execPath,
     "--disable-warning=ExperimentalWarning",
     "--test",
-    ...["--test-reporter=dot", "--test-timeout=60000"],
+    // Node leaves a processor out, which of two is half.
+    ...[
+      "--test-reporter=dot",
+      "--test-timeout=60000",
+      `--test-concurrency=${availableParallelism()}`,
+    ],
     "packages/*/src/**/*.test.ts",
     "tools/**/*.test.ts",
     "test/*.test.ts",
