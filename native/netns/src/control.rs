@@ -1,5 +1,5 @@
 //! Requests of the server, one a line: `open N`, `watched N`, `filtered N` or `closed N`, with `from REACH` after it where it is known
-//! what machine N has, which is quicker. Each is answered with `ok` or `error …`.
+//! what machine N has, which saves asking. Each is answered with `ok` or `error …`.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -99,7 +99,9 @@ mod tests {
         assert_eq!(parse("open 7 from filtered"), Some(Request { number, from: Some(Reach::Filtered), to }));
         assert_eq!(parse("closed 16383").map(|request| request.number), Some(16_383));
         let odd = ["open 7 from", "open 7 from x", "open 7 to closed", "open 7 from open x"];
-        for wrong in ["", "open", "open 0", "open 16384", "open x", "open -1", "drop 7", "open 7 8"].into_iter().chain(odd) {
+        for wrong in
+            ["", "open", "open 0", "open 16384", "open x", "open -1", "drop 7", "open 7 8"].into_iter().chain(odd)
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }
