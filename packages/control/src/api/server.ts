@@ -16,7 +16,7 @@ import {
   urlOf,
 } from "./http.ts";
 import { answer } from "./routes.ts";
-import { Upgrades, type Closing } from "./upgrades.ts";
+import { Upgrades, type Closing } from "./upgrades/upgrades.ts";
 
 /** The HTTP and WebSocket API. */
 export class ApiServer {

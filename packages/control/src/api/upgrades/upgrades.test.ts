@@ -5,10 +5,10 @@ import { suite, test } from "node:test";
 
 import { SandboxError } from "@skerry/protocol";
 
-import { firstIds } from "../store/store.ts";
-import { startControl, type Fixture } from "../testing/control-fixture.ts";
-import { FakeClock } from "../testing/fake-clock.ts";
-import { Refused, RpcClient } from "../testing/rpc-client.ts";
+import { firstIds } from "../../store/store.ts";
+import { startControl, type Fixture } from "../../testing/control-fixture.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { Refused, RpcClient } from "../../testing/rpc-client.ts";
 
 const unknownId = "sbx_ord_00000000000000000000";
 
