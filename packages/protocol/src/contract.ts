@@ -22,12 +22,8 @@ import {
   SignAnswer,
   SignRequest,
 } from "./rest.ts";
-import {
-  sandboxMethods,
-  streamNotifications,
-  watcherRestart,
-  WatcherRestart,
-} from "./sandbox-rpc.ts";
+import { sandboxMethods } from "./rpc/methods.ts";
+import { streamNotifications, watcherRestart, WatcherRestart } from "./rpc/streams.ts";
 
 /**
  * The whole wire as data: `contract.json` is made of it, and a change of it is a change of what clients

@@ -110,22 +110,23 @@ export {
   SignRequest,
   tokenPrefix,
 } from "./rest.ts";
+export { DenoExtension } from "./rpc/deno.ts";
+export { WalkEntry } from "./rpc/file-search.ts";
+export { type DirEntry, type FileInfo } from "./rpc/files.ts";
 export {
-  DenoExtension,
-  Path,
   sandboxMethods,
-  streamNotifications,
-  WalkEntry,
-  watcherRestart,
-  WatcherRestart,
-  type DirEntry,
-  type FileInfo,
   type SandboxInput,
   type SandboxMethodName,
   type SandboxParams,
   type SandboxResult,
+} from "./rpc/methods.ts";
+export {
+  streamNotifications,
+  watcherRestart,
+  WatcherRestart,
   type StreamNotification,
-} from "./sandbox-rpc.ts";
+} from "./rpc/streams.ts";
+export { Path } from "./rpc/values.ts";
 export { classForErrno, thrown, ThrownError } from "./thrown.ts";
 export {
   EgressArguments,
