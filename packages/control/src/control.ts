@@ -33,6 +33,8 @@ export interface ControlOptions {
   /** The first is the default. */
   readonly regions: readonly [string, ...string[]];
   readonly sandboxesMax?: number;
+  /** Of one organization; default: as many as of all. */
+  readonly organizationSandboxesMax?: number;
   readonly lifetimeMaxMs?: number;
   /** Origins whose pages may open sockets; none by default. */
   readonly allowedOrigins?: readonly string[];
@@ -68,12 +70,14 @@ export async function openControl(options: ControlOptions, signal: AbortSignal):
   const { host, store, log, version, regions, allowedOrigins = [] } = options;
   const { clock = systemClock, lifetimeMaxMs = limits.lifetimeMaxMs } = options;
   const { sandboxesMax = limits.sandboxesMax, vaultKey = randomBytes(vaultKeyBytes) } = options;
+  const { organizationSandboxesMax = sandboxesMax } = options;
   const leases = new Leases();
   const tokens = new Tokens(store.tokens, clock, leases);
   const users = new Users({ store, clock, leases });
   const vault = new Vault(vaultKey);
   const sandboxes = new Sandboxes({
-    ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
+    ...{ host, store, clock, log, vault, lifetimeMaxMs },
+    ...{ sandboxesMax, organizationSandboxesMax },
   });
   const ingress = options.ingress
     ? await Ingress.open(options.ingress, { store, tokens, regions, clock, log })

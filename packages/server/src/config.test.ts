@@ -20,7 +20,13 @@ suite("the configuration", () => {
         ...{ publicPort: null, certificateFiles: null, acme: null },
       },
       ssh: { host: "127.0.0.1", port: 2_222, publicHost: null, allowsAgent: false },
-      ...{ regions: ["ord", "ams"], poolSize: 4, sandboxesMax: 64, lifetimeMaxMs: 1_800_000 },
+      ...{
+        regions: ["ord", "ams"],
+        poolSize: 4,
+        sandboxesMax: 64,
+        organizationSandboxesMax: 64,
+        lifetimeMaxMs: 1_800_000,
+      },
       ...{ logLevel: "info", logFile: null, allowedOrigins: [], keepSandboxes: false },
       ...{ nameServers: [], trust: [], exceptions: [] },
     });

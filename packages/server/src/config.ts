@@ -21,6 +21,8 @@ export interface ServeConfig {
   /** Machines that wait ready, of the default memory size. */
   readonly poolSize: number;
   readonly sandboxesMax: number;
+  /** Of one organization; at most {@link sandboxesMax}. */
+  readonly organizationSandboxesMax: number;
   readonly lifetimeMaxMs: number;
   readonly logLevel: LogLevel;
   /** Null: standard error. */
@@ -91,6 +93,7 @@ export const usage = `usage: skerry serve [options]
   --region NAME,…        regions this server answers for, the default first (SKERRY_REGION, ord,ams)
   --pool N               machines that wait ready (SKERRY_POOL, 4)
   --max-sandboxes N      sandboxes at the same time (SKERRY_MAX_SANDBOXES, ${limits.sandboxesMax})
+  --max-sandboxes-per-organization N  and of one organization (SKERRY_MAX_SANDBOXES_PER_ORGANIZATION, as many)
   --max-lifetime TIME    longest lifetime at once: 90s, 30m, 24h (SKERRY_MAX_LIFETIME, 30m)
   --log-level LEVEL      ${logLevels.join(", ")} (SKERRY_LOG_LEVEL, info)
   --log-file FILE        instead of standard error (SKERRY_LOG_FILE)
@@ -164,6 +167,7 @@ const Options = z.object({
   region: Regions,
   pool: count(64),
   "max-sandboxes": count(10_000),
+  "max-sandboxes-per-organization": count(10_000).nullable(),
   "max-lifetime": Duration,
   "log-level": z.enum(logLevels),
   "log-file": File,
@@ -198,6 +202,7 @@ export function readConfig(
     region: "ord,ams",
     pool: "4",
     "max-sandboxes": String(limits.sandboxesMax),
+    "max-sandboxes-per-organization": null,
     "max-lifetime": `${limits.lifetimeMaxMs / unitMs.m}m`,
     "log-level": "info",
     "log-file": null,
@@ -229,6 +234,10 @@ export function readConfig(
     regions: Object.freeze(data.region) as readonly [string, ...string[]],
     poolSize: data.pool,
     sandboxesMax: data["max-sandboxes"],
+    organizationSandboxesMax: Math.min(
+      data["max-sandboxes-per-organization"] ?? data["max-sandboxes"],
+      data["max-sandboxes"],
+    ),
     lifetimeMaxMs: data["max-lifetime"],
     logLevel: data["log-level"],
     logFile: data["log-file"],
@@ -292,6 +301,7 @@ function readFlags(args: readonly string[]) {
         ...{ "tls-key": { type: "string" }, acme: { type: "string" } },
         ...{ "acme-dns": { type: "string" }, "acme-directory": { type: "string" } },
         ...{ pool: { type: "string" }, "max-sandboxes": { type: "string" } },
+        "max-sandboxes-per-organization": { type: "string" },
         ...{ "max-lifetime": { type: "string" }, "log-level": { type: "string" } },
         ...{ "log-file": { type: "string" }, "allow-origin": { type: "string", multiple: true } },
         "name-server": { type: "string", multiple: true },

@@ -166,7 +166,10 @@ suite("a server", () => {
     using other = makeHome();
     await using server = await start(home.path);
     const { host } = new URL(server.url);
-    const config = readConfig(["--home", other.path, "--listen", host, "--https", "off"], {});
+    const config = readConfig(
+      ["--home", other.path, "--listen", host, "--https", "off", "--ssh", "off"],
+      {},
+    );
     assert.ok(config !== null);
     const log = pino({ level: "silent" });
     const openHost = async (): Promise<OwnHost> => new FakeHost();

@@ -101,8 +101,11 @@ export async function serve(
 }
 
 function controlOptions(config: ServeConfig) {
-  const { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins } = config;
-  return { regions, sandboxesMax, lifetimeMaxMs, allowedOrigins, version: manifest.version };
+  const { regions, sandboxesMax, organizationSandboxesMax, lifetimeMaxMs, allowedOrigins } = config;
+  return {
+    ...{ regions, sandboxesMax, organizationSandboxesMax, lifetimeMaxMs, allowedOrigins },
+    version: manifest.version,
+  };
 }
 
 /** Lets SSH in: the gateway is a client of the API like any other, with a token that is good for little else. */

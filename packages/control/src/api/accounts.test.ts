@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 
 import { closeCode } from "@skerry/protocol";
 
+import type { ControlOptions } from "../control.ts";
 import { startControl, type Fixture } from "../testing/control-fixture.ts";
 import { Refused, RpcClient } from "../testing/rpc-client.ts";
 
@@ -40,8 +41,8 @@ async function userIn(server: Fixture, name: string, organization: string): Prom
 }
 
 /** A server with two organizations, a member in each. */
-async function startTwo() {
-  const server = await startControl();
+async function startTwo(options: Partial<ControlOptions> = {}) {
+  const server = await startControl(options);
   const made = await ask(server, server.token, "POST", "/api/v1/organizations", { name: "other" });
   assert.equal(made.status, 201);
   const alice = await userIn(server, "alice", "default");
@@ -57,6 +58,21 @@ async function createAs(server: Fixture, token: string): Promise<RpcClient> {
 }
 
 suite("an organization", () => {
+  test("uses up its own room and not that of others", async () => {
+    const { server, alice, bob } = await startTwo({ organizationSandboxesMax: 1 });
+    await using _server = server;
+    await using mine = await createAs(server, alice);
+    const refusal = await createAs(server, alice).then(
+      () => assert.fail("it was not refused"),
+      (error: unknown) => error as Refused,
+    );
+    assert.deepEqual([refusal.status, refusal.body["code"]], [429, "TOO_MANY_SANDBOXES"]);
+    await using other = await createAs(server, bob);
+    const status = (await ask(server, bob, "GET", "/api/v1/status")).body as object;
+    assert.deepEqual("sandboxes" in status && status.sandboxes, { count: 1, max: 1 });
+    assert.notEqual(mine.sandboxId, other.sandboxId);
+  });
+
   test("shares its sandboxes, and nobody else knows that they are there", async () => {
     const { server, alice, bob } = await startTwo();
     await using _server = server;

@@ -26,7 +26,8 @@ function open(store: Store, options: { readonly sandboxesMax?: number } = {}) {
   const clock = new FakeClock();
   const { lifetimeMaxMs, sandboxesMax } = { ...limits, ...options };
   const sandboxes = new Sandboxes({
-    ...{ host, store, clock, log, vault, lifetimeMaxMs, sandboxesMax },
+    ...{ host, store, clock, log, vault, lifetimeMaxMs },
+    ...{ sandboxesMax, organizationSandboxesMax: sandboxesMax },
   });
   return { host, clock, sandboxes };
 }
@@ -114,7 +115,8 @@ suite("a sandbox", () => {
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };
     const { clock } = open(store);
-    const options = { host, store: slow, clock, log, vault, lifetimeMaxMs: 1, sandboxesMax: 1 };
+    const room = { sandboxesMax: 1, organizationSandboxesMax: 1 };
+    const options = { host, store: slow, clock, log, vault, lifetimeMaxMs: 1, ...room };
     const fragile = new Sandboxes(options);
     await assert.rejects(fragile.create(spec, owner, never), { code: "HOST_UNAVAILABLE" });
     assert.equal(host.machines.size, 0);

@@ -17,6 +17,8 @@ const forgetEveryMs = 3_600_000;
 /** What the sandboxes of a server work with, and how many they may be. */
 export interface SandboxesOptions extends SandboxContext {
   readonly sandboxesMax: number;
+  /** Of one organization. */
+  readonly organizationSandboxesMax: number;
 }
 
 /** The sandboxes of this server: makes them, finds them, and ends them all at the end. */
@@ -40,8 +42,14 @@ export class Sandboxes {
     return [...this.#live.values()];
   }
 
-  get max(): number {
-    return this.#options.sandboxesMax;
+  /** How many of an organization hold a machine now. */
+  countOf(organizationId: string): number {
+    return this.live().filter(({ owner }) => owner.organizationId === organizationId).length;
+  }
+
+  /** How many an organization may have, if the others leave it room. */
+  get organizationMax(): number {
+    return this.#options.organizationSandboxesMax;
   }
 
   /**
@@ -97,9 +105,7 @@ export class Sandboxes {
    */
   async create(spec: SandboxSpec, owner: SandboxOwner, signal: AbortSignal): Promise<Sandbox> {
     if (this.#isClosing) throw new SandboxError("SHUTTING_DOWN");
-    if (this.#live.size >= this.max) {
-      throw new SandboxError("TOO_MANY_SANDBOXES", `${this.max} at the same time`);
-    }
+    this.#needsRoom(owner);
     const id = makeSandboxId(spec.region, randomBytes(20));
     const now = this.#options.clock.now();
     const sandbox = this.#add(new Sandbox(id, owner, spec, now, this.#options));
@@ -109,6 +115,17 @@ export class Sandboxes {
     } catch (error) {
       await sandbox.ended;
       throw error;
+    }
+  }
+
+  #needsRoom({ organizationId }: SandboxOwner): void {
+    const { sandboxesMax, organizationSandboxesMax } = this.#options;
+    if (this.count >= sandboxesMax) {
+      throw new SandboxError("TOO_MANY_SANDBOXES", `${sandboxesMax} at the same time`);
+    }
+    if (this.countOf(organizationId) >= organizationSandboxesMax) {
+      const many = `${organizationSandboxesMax} of one organization at the same time`;
+      throw new SandboxError("TOO_MANY_SANDBOXES", many);
     }
   }
 

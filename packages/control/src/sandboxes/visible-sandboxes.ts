@@ -21,12 +21,12 @@ export class VisibleSandboxes {
 
   /** How many of the organization hold a machine now. @throws {SandboxError} `FORBIDDEN` */
   get count(): number {
-    const { organizationId } = userOf(this.#principal);
-    return this.#all.live().filter(({ owner }) => owner.organizationId === organizationId).length;
+    return this.#all.countOf(userOf(this.#principal).organizationId);
   }
 
+  /** How many it may have. */
   get max(): number {
-    return this.#all.max;
+    return this.#all.organizationMax;
   }
 
   /** @throws {SandboxError} `FORBIDDEN`, and what {@link Sandboxes.create} throws. */
