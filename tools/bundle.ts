@@ -59,7 +59,7 @@ interface Manifest {
 function writeTypes(output: string): void {
   const options = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly"];
   // Each file of the protocol is named: what the compiler meets first as part of a package, it leaves out.
-  const sources = globSync("packages/protocol/src/*.ts", { cwd: root });
+  const sources = globSync("packages/protocol/src/**/*.ts", { cwd: root });
   const protocolFiles = sources.filter((file) => !file.endsWith(".test.ts")).toSorted();
   const files = ["packages/sdk/src/index.ts", ...protocolFiles];
   const places = ["--outDir", output, "--rootDir", "packages"];
