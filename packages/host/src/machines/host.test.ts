@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PassThrough, type Duplex } from "node:stream";
 import { suite, test } from "node:test";
 
 import { makeSandboxId, openAccess, SandboxError } from "@skerry/protocol";
@@ -25,6 +26,13 @@ function open(pool: number, checkRoom = async (): Promise<void> => {}) {
 
 const network = openAccess;
 
+/** What the port of a machine that has died looks like. */
+function deadPort(): Duplex {
+  const port = new PassThrough();
+  setImmediate(() => port.destroy());
+  return port;
+}
+
 suite("Host", () => {
   test("boots when there is no template, and has one made for the next", async () => {
     const { driver, host } = open(0);
@@ -41,6 +49,26 @@ suite("Host", () => {
       never(),
     );
     assert.equal(second.origin.from, "template");
+  });
+
+  test("starts a machine again that dies before it greets, and gives up when that dies too", async () => {
+    const { driver, host } = open(0);
+    await using _host = host;
+    const boot = driver.boot.bind(driver);
+    driver.makeTemplate = async () => Promise.reject(new Error("not now"));
+    let dying = 1;
+    driver.boot = async (spec, signal) => {
+      const machine = await boot(spec, signal);
+      return dying-- > 0 ? Object.assign(machine, { connect: async () => deadPort() }) : machine;
+    };
+    const request = { id: idOf(1), memoryMiB: 1280, env: {}, network };
+    {
+      await using machine = await host.create(request, never());
+      await machine.guest.call("ping", {});
+    }
+    dying = 2;
+    await assert.rejects(host.create(request, never()), { code: "HOST_UNAVAILABLE" });
+    assert.deepEqual(driver.held, []);
   });
 
   test("claims from the pool whatever the environment is, and refills it", async () => {

@@ -39,6 +39,9 @@ export interface HostOptions {
   readonly log: Logger;
 }
 
+/** How often a machine is started before it is given up. */
+const triesMax = 2;
+
 /**
  * The machines of this host.
  *
@@ -199,7 +202,27 @@ export class Host implements HostApi, AsyncDisposable {
     }
   }
 
+  /** A machine that greets. One that dies before it does is tried again: an emulated kernel may, once in hundreds. */
   async #start(
+    spec: MachineSpec,
+    template: Awaited<ReturnType<TemplateShelf["find"]>>,
+    signal: AbortSignal,
+  ): Promise<Attached> {
+    for (let tryNumber = 1; ; tryNumber += 1) {
+      try {
+        return await this.#startOnce(spec, template, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof SandboxError) throw error;
+        if (tryNumber === triesMax) {
+          throw new SandboxError("HOST_UNAVAILABLE", undefined, { cause: error });
+        }
+        this.#options.log.warn({ ...spec, tryNumber, err: error }, "a machine died as it started");
+      }
+    }
+  }
+
+  async #startOnce(
     spec: MachineSpec,
     template: Awaited<ReturnType<TemplateShelf["find"]>>,
     signal: AbortSignal,
@@ -214,9 +237,14 @@ export class Host implements HostApi, AsyncDisposable {
     const machine = stack.use(
       isFresh ? await driver.boot(spec, deadline) : await driver.restore(template, deadline),
     );
-    const attached = await attach(machine, isFresh, deadline);
-    stack.move();
-    return attached;
+    try {
+      const attached = await attach(machine, isFresh, deadline);
+      stack.move();
+      return attached;
+    } catch (error) {
+      if (deadline.aborted) throw new SandboxError("BOOT_TIMEOUT", undefined, { cause: error });
+      throw error;
+    }
   }
 
   async #prepareForPool(spec: MachineSpec, signal: AbortSignal): Promise<Attached> {
