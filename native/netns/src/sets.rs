@@ -51,7 +51,7 @@ impl Sets {
         let leaving = set_of(from).map(|set| element(DELETE_ELEMENT, 0, set, number));
         let entering = set_of(to).map(|set| element(NEW_ELEMENT, libc::NLM_F_CREATE, set, number));
         let messages: Vec<Message> = leaving.into_iter().chain(entering).collect();
-        if from == to || messages.is_empty() {
+        if from == to {
             return Ok(());
         }
         self.transaction(messages)
@@ -69,9 +69,6 @@ impl Sets {
                 _ => {}
             }
         }
-        if messages.is_empty() {
-            return Ok(());
-        }
         self.transaction(messages)
     }
 
@@ -84,6 +81,9 @@ impl Sets {
     }
 
     fn transaction(&mut self, messages: Vec<Message>) -> io::Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
         self.socket.transaction(edge(NFNL_MSG_BATCH_BEGIN), messages, edge(NFNL_MSG_BATCH_END))
     }
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { ConfigError, isLogLevel, logLevels, type LogLevel } from "@skerry/service";
+import { ConfigError, logLevels, type LogLevel } from "@skerry/service";
 
 /** How a gateway that runs alone is to run. Read once, at the start. */
 export interface GatewayConfig {
@@ -50,15 +50,16 @@ export function readConfig(
   }
   const file = flags["token-file"] ?? "";
   const token = readToken(file, problems);
-  const { listen = "127.0.0.1:2222", "log-level": logLevel = "info" } = flags;
+  const { listen = "127.0.0.1:2222", "log-level": level = "info" } = flags;
   const [, v6, name, port = ""] =
     /^(?:\[([0-9a-fA-F:]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(listen) ?? [];
   const host = v6 ?? name ?? "";
   if (host === "" || Number(port) > 65_535) {
     problems.push("--listen: use HOST:PORT, as in 0.0.0.0:2222");
   }
-  if (!isLogLevel(logLevel)) problems.push(`--log-level: one of ${logLevels.join(", ")}`);
-  if (problems.length > 0 || !isLogLevel(logLevel)) throw new ConfigError(problems);
+  const logLevel = logLevels.find((each) => each === level);
+  if (logLevel === undefined) problems.push(`--log-level: one of ${logLevels.join(", ")}`);
+  if (problems.length > 0 || logLevel === undefined) throw new ConfigError(problems);
   return Object.freeze({
     ...{ endpoint, token, host, port: Number(port), publicHost: flags["public-host"] },
     hostKeyFile: resolve(flags["host-key"] ?? join(dirname(file), "ssh-host-key")),

@@ -1,3 +1,3 @@
 export { ConfigError } from "./config-error.ts";
-export { isLogLevel, logLevels, openLog, type LogLevel } from "./log.ts";
+export { logLevels, openLog, type LogLevel } from "./log.ts";
 export { runService, type Service } from "./run-service.ts";

@@ -5,11 +5,6 @@ export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "s
 /** One of them. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** Whether a word is one of {@link logLevels}. */
-export function isLogLevel(word: string): word is LogLevel {
-  return (logLevels as readonly string[]).includes(word);
-}
-
 /** Where a credential might stand if somebody logged a request whole. */
 const secretPaths = [
   "authorization",

@@ -16,8 +16,12 @@ interface Ran {
   readonly err: string;
 }
 
-/** Runs a service in a process, and sends it signals when it says that it has started. */
-async function run(start: string, signals: readonly NodeJS.Signals[] = []): Promise<Ran> {
+/** Runs a service in a process, and sends it a signal each time that it says something. */
+async function run(
+  start: string,
+  signals: readonly NodeJS.Signals[] = [],
+  args: readonly string[] = [],
+): Promise<Ran> {
   const program = join(directory, "service.ts");
   writeFileSync(
     program,
@@ -34,14 +38,6 @@ async function run(start: string, signals: readonly NodeJS.Signals[] = []): Prom
       remedies: { EXAMPLE: "do this" },
     });`,
   );
-  return await ended(program, [], signals);
-}
-
-async function ended(
-  program: string,
-  args: readonly string[],
-  signals: readonly NodeJS.Signals[] = [],
-): Promise<Ran> {
   const child = spawn(process.execPath, [
     "--disable-warning=ExperimentalWarning",
     program,
@@ -86,6 +82,14 @@ suite("a service", () => {
     assert.deepEqual(ran, { code: 130, out: "started;closing;", err: "" });
   });
 
+  test("fails when it cannot end in order", async () => {
+    const ran = await run(
+      `${stays} return { async [Symbol.asyncDispose]() { throw new Error("not closed"); } };`,
+      ["SIGTERM"],
+    );
+    assert.deepEqual(ran, { code: 1, out: "started;", err: "skerry: not closed\n" });
+  });
+
   test("says why it could not start, and what to do", async () => {
     const ran = await run(
       `throw new Error("outer", { cause: Object.assign(new Error("inner"), { code: "EXAMPLE" }) });`,
@@ -102,11 +106,9 @@ suite("a service", () => {
   });
 
   test("says everything that is wrong with its configuration, and how it is used", async () => {
-    await run("throw new Error()");
-    const program = join(directory, "service.ts");
-    const wrong = await ended(program, ["wrong"]);
+    const wrong = await run("throw new Error()", [], ["wrong"]);
     assert.deepEqual(wrong, { code: 2, out: "", err: "skerry: one\nskerry: two\n" });
-    const help = await ended(program, ["--help"]);
+    const help = await run("throw new Error()", [], ["--help"]);
     assert.deepEqual(help, { code: 0, out: "usage: example\n", err: "" });
   });
 });

@@ -56,12 +56,11 @@ async function run<Config>(service: Service<Config>): Promise<void> {
   });
   const { signal } = stopping;
   const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve));
-  try {
-    await using _running = await service.start(config, log, signal);
-    await stopped;
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
+  await using _running = await service.start(config, log, signal).catch((error: unknown) => {
+    if (signal.aborted) return null; // it was told to stop before it had started
+    throw error;
+  });
+  await stopped;
 }
 
 function explain(error: unknown, remedies: Readonly<Record<string, string>>): string {

@@ -18,7 +18,7 @@ import {
 } from "@skerry/protocol";
 import type { Logger } from "pino";
 
-import type { Driver, Machine, MachineSpec } from "../vmm/driver.ts";
+import type { Driver, Machine, MachineSpec, Template } from "../vmm/driver.ts";
 import { type Attached, attach } from "./attached.ts";
 import type { EditorDisk } from "./editor-disk.ts";
 import { Gate } from "./gate.ts";
@@ -205,7 +205,7 @@ export class Host implements HostApi, AsyncDisposable {
   /** A machine that greets. One that dies before it does is tried again: an emulated kernel may, once in hundreds. */
   async #start(
     spec: MachineSpec,
-    template: Awaited<ReturnType<TemplateShelf["find"]>>,
+    template: Template | undefined,
     signal: AbortSignal,
   ): Promise<Attached> {
     for (let tryNumber = 1; ; tryNumber += 1) {
@@ -224,7 +224,7 @@ export class Host implements HostApi, AsyncDisposable {
 
   async #startOnce(
     spec: MachineSpec,
-    template: Awaited<ReturnType<TemplateShelf["find"]>>,
+    template: Template | undefined,
     signal: AbortSignal,
   ): Promise<Attached> {
     const { driver } = this.#options;

@@ -12,7 +12,7 @@ export interface Passage {
   /** The address of the port that the client wanted exposed. */
   readonly url?: string | undefined;
   /** Takes the socket. @returns what ends it, with a reason, when the access is taken back. */
-  open(client: WebSocket, connection: OpenedBy): (reason: string) => void;
+  open(client: WebSocket, by: OpenedBy): (reason: string) => void;
   /** Nobody has got the socket. */
   abandon?(): void;
 }
