@@ -1,6 +1,7 @@
 import { cp, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
+import { adjustEditor } from "./adjust-editor.ts";
 import { editorFile, editorSizeMiB, editorSources } from "./editor-part.ts";
 import { packErofs } from "./erofs.ts";
 import { hasCode, ImageError } from "./errors.ts";
@@ -117,6 +118,7 @@ async function assemble(tree: string, server: string): Promise<void> {
   await cp(join(own, "stand-ins"), join(vscode, "node_modules/@vscode"), { recursive: true });
   await cp(join(own, "extension"), join(vscode, "extensions/skerry"), { recursive: true });
   for (const name of ["start.mjs", "settings.mjs"]) await cp(join(own, name), join(tree, name));
+  await adjustEditor(join(editorSources, "adjustments.json"), vscode);
   for (const path of unneeded) await rm(join(tree, path), { recursive: true, force: true });
   const binaries = join(vscode, "node_modules/@vscode/ripgrep-universal/bin");
   for (const platform of await readdir(binaries)) {
