@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { after, before, suite, test } from "node:test";
 
 import { Client, Sandbox } from "@deno/sandbox";
+import { Client as SkerryClient } from "@skerry/sdk";
 
 import { eventually } from "../support/eventually.ts";
 import { holdingsOf } from "../support/holdings.ts";
@@ -35,23 +36,34 @@ async function unharmed(): Promise<void> {
 }
 
 suite("when a machine dies", { timeout: 400_000 }, () => {
-  const deaths: readonly (readonly [string, (sandbox: Sandbox) => Promise<unknown>])[] = [
-    [
-      "because its kernel panics",
-      (sandbox) => sandbox.spawn("sudo", { args: ["sh", "-c", "echo c > /proc/sysrq-trigger"] }),
-    ],
-    ["because its PID 1 is killed", (sandbox) => sandbox.spawn("sudo", { args: ["kill", "1"] })],
-    [
-      "because its QEMU is killed",
-      async (sandbox) => {
+  const deaths: readonly {
+    readonly name: string;
+    readonly kill: (sandbox: Sandbox) => Promise<unknown>;
+    readonly detail: RegExp;
+  }[] = [
+    {
+      name: "because its kernel panics",
+      kill: (sandbox) =>
+        sandbox.spawn("sudo", { args: ["sh", "-c", "echo c > /proc/sysrq-trigger"] }),
+      detail: /^exit status 0; its console said last: Kernel panic - not syncing: sysrq triggered/,
+    },
+    {
+      name: "because its PID 1 is killed",
+      kill: (sandbox) => sandbox.spawn("sudo", { args: ["kill", "1"] }),
+      detail: /^exit status 0; its console said last: .*reboot: Power down$/,
+    },
+    {
+      name: "because its QEMU is killed",
+      kill: async (sandbox) => {
         const pid = machineProcesses(server.home).get(sandbox.id);
         assert.ok(pid !== undefined);
         process.kill(pid, "SIGKILL");
       },
-    ],
+      detail: /^SIGKILL$/,
+    },
   ];
-  for (const [name, kill] of deaths) {
-    test(`${name}, whoever waits gets an error, and no other sandbox notices`, async () => {
+  for (const { name, kill, detail } of deaths) {
+    test(`${name}, whoever waits gets an error, its events say how, and no other sandbox notices`, async () => {
       const sandbox = await Sandbox.create();
       const waiting = sandbox.sh`sleep 1000`.text();
       waiting.catch(() => undefined);
@@ -60,6 +72,12 @@ suite("when a machine dies", { timeout: 400_000 }, () => {
       await assert.rejects(waiting);
       await ended;
       await assert.rejects(Sandbox.connect(sandbox.id), { code: "SANDBOX_NOT_FOUND" });
+      const client = new SkerryClient({ endpoint: server.url, token: server.token });
+      const stopped = (await client.sandboxes.events(sandbox.id)).find(
+        ({ kind }) => kind === "stopped",
+      );
+      assert.equal(stopped?.detail["reason"], "crashed");
+      assert.match(String(stopped.detail["detail"]), detail);
       await unharmed();
     });
   }

@@ -38,6 +38,8 @@ export class Sandbox {
   #state: SandboxState;
   #machine: HostedMachine | null = null;
   #isLetGo = false;
+  /** How its machine ended, when that was not our doing. */
+  #crash: string | null = null;
   #timer: Disposable | null = null;
   #networkChange: Promise<void> = Promise.resolve();
 
@@ -254,6 +256,7 @@ export class Sandbox {
     void machine.gone.then(({ detail }) => {
       if (this.#isLetGo) return;
       this.log.error({ detail }, "machine crashed");
+      this.#crash = detail;
       this.request({ kind: "gone" });
     });
   }
@@ -308,7 +311,7 @@ export class Sandbox {
 
   #saveStopped(reason: EndReason): void {
     const nowMs = this.#context.clock.now();
-    this.record("stopped", { reason });
+    this.record("stopped", { reason, ...(this.#crash !== null && { detail: this.#crash }) });
     this.#journal.save((store) => store.sandboxes.setStopped(this.id, nowMs, reason));
     this.log.info({ reason, livedMs: nowMs - this.createdAtMs }, "sandbox ended");
   }

@@ -233,17 +233,17 @@ export class Host implements HostApi, AsyncDisposable {
       signal,
       AbortSignal.timeout(isFresh ? limits.bootMs : limits.restoreMs),
     ]);
-    await using stack = new AsyncDisposableStack();
-    const machine = stack.use(
-      isFresh ? await driver.boot(spec, deadline) : await driver.restore(template, deadline),
-    );
+    const machine = isFresh
+      ? await driver.boot(spec, deadline)
+      : await driver.restore(template, deadline);
     try {
-      const attached = await attach(machine, isFresh, deadline);
-      stack.move();
-      return attached;
+      return await attach(machine, isFresh, deadline);
     } catch (error) {
-      if (deadline.aborted) throw new SandboxError("BOOT_TIMEOUT", undefined, { cause: error });
-      throw error;
+      await machine[Symbol.asyncDispose]();
+      const { detail } = await machine.gone;
+      const cause = new Error(`the machine did not greet: ${detail}`, { cause: error });
+      if (deadline.aborted) throw new SandboxError("BOOT_TIMEOUT", undefined, { cause });
+      throw cause;
     }
   }
 

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 
 import type { Network } from "../../network/network.ts";
 import { type findCgroups, removeCgroup } from "./cgroups.ts";
+import { Console } from "./console.ts";
 import { MachineFiles, type MachineRecord } from "./machine-files.ts";
 import { machineName } from "./names.ts";
 import { endProcess, findMachineProcesses } from "./processes.ts";
@@ -71,12 +72,14 @@ async function adoptOne(
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.guestCallMs)]);
     const monitor = await Qmp.open(files.monitorSocket, deadline);
     held.defer(() => monitor.close());
+    const output = new Console(files.consoleSocket);
+    held.defer(() => output.close());
     const link = held.use(network.claim(record.network));
     return new QemuMachine({
       ...{ files, monitor, held, link, pid: record.pid, uid: record.uid, label: record.label },
       spec: { memoryMiB: record.memoryMiB, vcpuCount: record.vcpuCount },
       // The process is nobody's child now; its monitor closes when it ends.
-      ended: monitor.closed.then(() => "the monitor closed"),
+      ended: monitor.closed.then(() => output.describeEnd("the monitor closed")),
       phasesMs: {},
     });
   } catch (error) {

@@ -15,7 +15,7 @@ export const jailPath = {
 } as const;
 
 /** Descriptors that a QEMU inherits. */
-export const inherited = { ready: 3, state: 4, guest: 5, monitor: 6, tap: 7 } as const;
+export const inherited = { ready: 3, state: 4, guest: 5, monitor: 6, tap: 7, console: 8 } as const;
 
 /** The name of the port on which the guest speaks; `native/guest` looks for it. */
 export const portName = "skerry";
@@ -29,11 +29,11 @@ export interface CommandLine {
 }
 
 /**
- * Quiet, because console output costs a second under emulation; no mitigations, because the guest
- * is one tenant; `panic=-1`, so that a dead PID 1 ends the machine at once.
+ * Quiet, because console output costs a second under emulation: what is said there is why a kernel panics. No
+ * mitigations, because the guest is one tenant; `panic=-1`, so that a dead PID 1 ends the machine at once.
  */
 const kernelArguments =
-  "quiet loglevel=0 panic=-1 mitigations=off no_timer_check nokaslr i8042.noaux i8042.nokbd " +
+  "console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off no_timer_check nokaslr i8042.noaux i8042.nokbd " +
   "cryptomgr.notests audit=0 apparmor=0 random.trust_cpu=on";
 
 /**
@@ -63,6 +63,8 @@ export function commandLine({ name, spec, acceleration, start }: CommandLine): s
       "-device",
       "virtio-net-pci,netdev=net,id=net-device,mac=52:54:00:73:6b:79,disable-legacy=on,romfile=",
     ],
+    ...socket("console", inherited.console),
+    ...["-device", "isa-serial,chardev=console"],
     ...socket("monitor", inherited.monitor),
     ...["-mon", "chardev=monitor,mode=control"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],

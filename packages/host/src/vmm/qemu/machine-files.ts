@@ -32,6 +32,9 @@ export class MachineFiles {
   get monitorSocket(): string {
     return join(this.directory, "monitor.sock");
   }
+  get consoleSocket(): string {
+    return join(this.directory, "console.sock");
+  }
   get jailRoot(): string {
     return join(this.directory, "root");
   }

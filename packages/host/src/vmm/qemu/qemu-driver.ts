@@ -11,6 +11,7 @@ import type { Acceleration } from "./acceleration.ts";
 import { adoptMachines } from "./adopt.ts";
 import { findCgroups, makeCgroup } from "./cgroups.ts";
 import { type CommandLine, commandLine, inherited, jailPath } from "./command-line.ts";
+import { Console } from "./console.ts";
 import { devicesFor, type JailedProcess, startJailed, type View } from "./jailed-process.ts";
 import { MachineFiles } from "./machine-files.ts";
 import { machineName } from "./names.ts";
@@ -159,6 +160,7 @@ export class QemuDriver implements Driver {
           sockets: [
             { fd: inherited.guest, path: files.guestSocket },
             { fd: inherited.monitor, path: files.monitorSocket },
+            { fd: inherited.console, path: files.consoleSocket },
           ],
           cgroupEntrances: cgroup.entrances,
           uid,
@@ -176,6 +178,8 @@ export class QemuDriver implements Driver {
     phases.mark("spawn");
     signal.throwIfAborted();
 
+    const output = new Console(files.consoleSocket);
+    stack.defer(() => output.close());
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.restoreMs)]);
     const monitor = await openMonitor(files, process, deadline);
     stack.defer(() => monitor.close());
@@ -186,7 +190,7 @@ export class QemuDriver implements Driver {
     }
     const machine = new QemuMachine({
       ...{ files, spec, uid, link, monitor },
-      ...{ pid: process.pid, ended: process.ended },
+      ...{ pid: process.pid, ended: process.ended.then((how) => output.describeEnd(how)) },
       held: stack.move(),
       phasesMs: phases.done,
     });
