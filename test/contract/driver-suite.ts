@@ -21,13 +21,16 @@ export function driverSuite(name: string, open: () => Promise<Subject>): void {
     let opened: Promise<Subject> | undefined;
     const subject = (): Promise<Subject> => (opened ??= open());
 
-    test("gives back all that a machine held when it is disposed of", async () => {
+    test("gives back all that its first machines held, which boot at the same time", async () => {
       const { driver, holdings } = await subject();
       const before = holdings();
       {
-        await using machine = await driver.boot(spec, never());
+        const boots = Promise.all([driver.boot(spec, never()), driver.boot(spec, never())]);
+        const [first, second] = await boots;
+        await using _first = first;
+        await using _second = second;
         assert.notDeepEqual(holdings(), before);
-        await greeted(machine);
+        await Promise.all([greeted(first), greeted(second)]);
       }
       assert.deepEqual(holdings(), before);
     });

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   chmod,
   copyFile,
@@ -123,8 +123,9 @@ export class TemplateStore {
     try {
       await copyFile(path, to);
     } catch {
-      await createOverlay(`${path}.${process.pid}`, jailPath.emptyDisk, "raw");
-      await rename(`${path}.${process.pid}`, path);
+      const made = `${path}.${randomUUID()}`; // machines that boot at the same time make one each
+      await createOverlay(made, jailPath.emptyDisk, "raw");
+      await rename(made, path);
       await copyFile(path, to);
     }
   }
