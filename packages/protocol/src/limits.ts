@@ -55,6 +55,8 @@ export const limits = {
   guestFileMs: 600_000,
   createMs: 120_000,
   disposeMs: 10_000,
+  /** A machine that says nothing any more may end by itself for this long: how it does tells why. */
+  lastWordsMs: 1_000,
 
   /** Sandboxes that a server runs at the same time, unless it is configured otherwise. */
   sandboxesMax: 64,

@@ -1,4 +1,6 @@
-import type { Guest } from "@skerry/protocol";
+import { setTimeout } from "node:timers/promises";
+
+import { limits, type Guest, type MachineEnd } from "@skerry/protocol";
 
 import { GuestClient } from "../guest/guest-client.ts";
 import { GuestLink } from "../guest/guest-link.ts";
@@ -25,6 +27,16 @@ export async function attach(
 ): Promise<Attached> {
   const port = await machine.connect(signal);
   const link = await GuestLink.open(port, { canNudge: !isFresh, signal });
-  void link.closed.then(() => machine[Symbol.asyncDispose]());
+  void link.closed.then(() => endOf(machine));
   return { machine, link, guest: new GuestClient(link) };
+}
+
+/**
+ * Ends a machine that does not answer any more. Most of those are ending already, and how they do so tells why: they get
+ * a second for it.
+ */
+export async function endOf(machine: Machine): Promise<MachineEnd> {
+  await Promise.race([machine.gone, setTimeout(limits.lastWordsMs, undefined, { ref: false })]);
+  await machine[Symbol.asyncDispose]();
+  return await machine.gone;
 }

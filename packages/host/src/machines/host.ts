@@ -19,7 +19,7 @@ import {
 import type { Logger } from "pino";
 
 import type { Driver, Machine, MachineSpec, Template } from "../vmm/driver.ts";
-import { type Attached, attach } from "./attached.ts";
+import { type Attached, attach, endOf } from "./attached.ts";
 import type { EditorDisk } from "./editor-disk.ts";
 import { Gate } from "./gate.ts";
 import { giveIdentity } from "./identity.ts";
@@ -239,8 +239,7 @@ export class Host implements HostApi, AsyncDisposable {
     try {
       return await attach(machine, isFresh, deadline);
     } catch (error) {
-      await machine[Symbol.asyncDispose]();
-      const { detail } = await machine.gone;
+      const { detail } = await endOf(machine);
       const cause = new Error(`the machine did not greet: ${detail}`, { cause: error });
       if (deadline.aborted) throw new SandboxError("BOOT_TIMEOUT", undefined, { cause });
       throw cause;

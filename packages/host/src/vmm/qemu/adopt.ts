@@ -73,7 +73,6 @@ async function adoptOne(
     const monitor = await Qmp.open(files.monitorSocket, deadline);
     held.defer(() => monitor.close());
     const output = new Console(files.consoleSocket);
-    held.defer(() => output.close());
     const link = held.use(network.claim(record.network));
     return new QemuMachine({
       ...{ files, monitor, held, link, pid: record.pid, uid: record.uid, label: record.label },

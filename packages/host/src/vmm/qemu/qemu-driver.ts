@@ -179,7 +179,6 @@ export class QemuDriver implements Driver {
     signal.throwIfAborted();
 
     const output = new Console(files.consoleSocket);
-    stack.defer(() => output.close());
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.restoreMs)]);
     const monitor = await openMonitor(files, process, deadline);
     stack.defer(() => monitor.close());
