@@ -35,6 +35,7 @@ pub fn stage2() -> ! {
     must(network::bring_up_loopback(), "bring up lo");
     must(network::bring_up_ethernet(), "bring up eth0");
     let cgroup = must(cgroups::set_up(), "set up cgroups");
+    bring_up_processors();
     let signals = must(Signals::take(), "take signals");
     let config = Config {
         is_machine: true,
@@ -76,6 +77,15 @@ fn make_own_directory(path: &str) -> io::Result<()> {
         _ => {}
     }
     std::os::unix::fs::chown(path, Some(USER_ID), Some(USER_ID))
+}
+
+/// An emulated kernel boots with one processor. One that does not come up is missed by programs, not by the machine.
+fn bring_up_processors() {
+    let Ok(entries) = fs::read_dir("/sys/devices/system/cpu") else { return };
+    for entry in entries.flatten() {
+        // Only processors have it, and not the first one; what is up already stays so.
+        let _ = fs::write(entry.path().join("online"), "1");
+    }
 }
 
 /// What shells expect in `/dev` and the kernel does not put there.
