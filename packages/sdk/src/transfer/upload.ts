@@ -79,13 +79,18 @@ async function uploadEntry(upload: Upload, local: string, target: string): Promi
       await makeLink(files, await linkTarget(local, root), target);
       transfer.linkDone();
     } else if (isFile) {
-      const content = transfer.counted(local, createReadStream(local, { highWaterMark: 262_144 }));
+      const content = transfer.counted(local, contentOf(local));
       await files.writeFile(target, content, { mode, signal: transfer.signal });
       transfer.fileDone(local);
     } else {
       transfer.skip(local, "it is neither a file, a directory nor a link");
     }
   });
+}
+
+/** Opens the file when it is first read from: a write that is refused before that leaves nothing open, and nothing to fail. */
+async function* contentOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* createReadStream(path, { highWaterMark: 262_144 });
 }
 
 /** A link that is there from an earlier upload gives way. */
