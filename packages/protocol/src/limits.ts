@@ -73,10 +73,11 @@ export const limits = {
   /** The detail of one event, as JSON; longer texts in it are cut. */
   eventDetailBytesMax: 4_096,
 
-  /** HTTP: head of a request, whole request, quiet connection, and connections at once. */
+  /** HTTP: head of a request, whole request, quiet connection, one that was refused, and connections at once. */
   requestHeadMs: 20_000,
   requestMs: 60_000,
   keepAliveMs: 75_000,
+  lingerMs: 2_000,
   connectionsMax: 4_096,
 
   /** The server pings each client this often, so that a client that sends nothing shows it lives. */

@@ -6,6 +6,7 @@ import { makeTraceId, refuseUpgrade } from "./http.ts";
 
 /** Answers what is no HTTP request that this server takes: garbage, a head too large, one too slow. */
 export function answerParseError(error: Error & { code?: string }, socket: Duplex): void {
+  if (socket.writableEnded) return; // it is answered, and what still comes is no more HTTP than before
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;

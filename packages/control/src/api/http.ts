@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { finished } from "node:stream/promises";
 
 import { headers, limits, SandboxError } from "@skerry/protocol";
 
@@ -58,7 +59,20 @@ export async function sendResponse(
   for (const [name, value] of response.headers) to.setHeader(name, value);
   to.setHeader(headers.traceId, traceId);
   if (response.status !== 204) to.setHeader("content-length", body.length);
-  to.end(body);
+  if (!to.req.complete) await sendEarly(body, to);
+  else to.end(body);
+}
+
+/**
+ * Answers before the request has arrived whole. The rest of it is read for a while: closing a
+ * connection that still has bytes to read resets it, and its peer may lose the answer.
+ */
+async function sendEarly(body: Buffer, to: ServerResponse): Promise<void> {
+  to.setHeader("connection", "close");
+  to.write(body);
+  const tooLong = AbortSignal.timeout(limits.lingerMs);
+  await finished(to.req.resume(), { signal: tooLong, cleanup: true }).catch(() => {});
+  to.end();
 }
 
 /** Answers an upgrade with a plain response, which is how clients learn why there is no socket. */
@@ -71,8 +85,19 @@ export function refuseUpgrade(socket: Duplex, error: SandboxError, traceId: stri
     `content-length: ${Buffer.byteLength(body)}`,
     `${headers.traceId}: ${traceId}`,
   ];
-  socket.once("finish", () => socket.destroy());
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  linger(socket);
+}
+
+/** Reads what still comes until the peer has closed too, for the reason that {@link sendEarly} has. */
+function linger(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), limits.lingerMs);
+  finished(socket.resume(), { cleanup: true })
+    .catch(() => {}) // cut off by its peer
+    .finally(() => {
+      clearTimeout(timer);
+      socket.destroy();
+    });
 }
 
 async function readBody(message: IncomingMessage): Promise<Buffer> {

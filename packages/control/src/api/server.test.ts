@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { suite, test } from "node:test";
 
 import { allowNetOf, limits } from "@skerry/protocol";
@@ -259,6 +261,25 @@ suite("what is no proper HTTP", () => {
     });
   }
 
+  test("what a client sends on after it was refused does not cost it the answer", async () => {
+    await using server = await startControl();
+    const body = "y".repeat(8_000_000);
+    const text = post({ "content-length": `${body.length}`, authorization: "Bearer wrong" }) + body;
+    assert.match(await exchange(server, text), /^HTTP\/1\.1 401 /);
+  });
+
+  for (const [name, text] of [
+    ["no HTTP", "no HTTP\r\n\r\n"],
+    ["a body too large", post({ "content-length": "99999999999999" })],
+  ] as const) {
+    test(`a client that sends ${name} for ever is cut off`, async () => {
+      await using server = await startControl();
+      const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+      const endless = Readable.from(repeat(text.replace("TOKEN", server.token)));
+      await assert.rejects(pipeline(endless, socket.resume()), /ECONNRESET|EPIPE/);
+    });
+  }
+
   test("an offer of HTTP/2 is an ordinary request", async () => {
     await using server = await startControl();
     const offer = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AA" };
@@ -285,10 +306,13 @@ async function exchange(server: Fixture, text: string): Promise<string> {
     answer += data.toString();
     if (answer.includes('"}') || answer.includes("}}")) socket.end();
   });
-  socket.on("error", () => {}); // the server may cut off what it does not want to hear
   socket.write(text);
   await once(socket, "close");
   return answer;
+}
+
+function* repeat(text: string): Generator<string> {
+  for (;;) yield text;
 }
 
 function iso(ms: number): string {

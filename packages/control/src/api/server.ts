@@ -81,7 +81,6 @@ export class ApiServer {
     const traceId = makeTraceId();
     const startedMs = clock.now();
     const result = await this.#respond(message, traceId);
-    if (!message.complete) response.setHeader("connection", "close"); // the rest of it is not read
     response.on("error", (error) => log.debug({ err: error, traceId }, "response not sent"));
     await sendResponse(result, traceId, response);
     const { method, url = "" } = message;
