@@ -86,8 +86,12 @@ export const limits = {
   clientCloseMs: 5_000,
   /** Raw bytes in one `$sandbox.stream.enqueue` of the server. */
   streamChunkBytesMax: 49_152,
-  /** Output of a new process waits this long for the client to say that it knows the process. */
-  outputHoldMs: 20,
+  /**
+   * Output of a new process waits for the client to say that it knows the process: this long after its last message, and
+   * never longer than the second.
+   */
+  outputHoldMs: 2_000,
+  outputHoldMaxMs: 30_000,
   /** Notifications and refusals waiting for one client before it is cut off for not reading. */
   clientControlBytesMax: 8 * 1_048_576,
   /** Parameters of one connection's unfinished calls before its socket is paused. */

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import traceback
 import urllib.request
 
@@ -146,12 +147,19 @@ async def trees_go_up(s):
     await fails(lambda: s.fs.download("/tmp/x", "uploaded"), "UnknownRpcMethod")
 
 
+def slowly(chunks):
+    for chunk in chunks:
+        yield chunk
+        time.sleep(0.1)
+
+
 @case
 async def processes(s):
     child = await a(s.spawn("bash", args=["-c", "echo out; exit 3"], stdout="piped", stderr="piped"))
     output, status = await finished(child)
     assert output == "out\n" and status["code"] == 3 and not status["success"], (output, status)
-    child = await a(s.spawn("cat", stdin_data=iter([b"in ", b"put"]), stdout="piped", stderr="piped"))
+    # Until it has sent all of its input, the client has no place for output.
+    child = await a(s.spawn("cat", stdin_data=slowly([b"in ", b"put"]), stdout="piped", stderr="piped"))
     output, status = await finished(child)
     assert output == "in put" and status["success"], (output, status)
     await fails(lambda: s.spawn("no-such-program", stdout="piped", stderr="piped"), "NotFound")

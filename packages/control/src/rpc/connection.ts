@@ -123,6 +123,7 @@ export class Connection implements SandboxClient {
     const socket = this.#socket;
     socket.on("message", (data: RawData, isBinary: boolean) => {
       this.#heartbeat.heard();
+      this.#processes.heard();
       this.#onMessage(data, isBinary);
     });
     socket.on("ping", () => this.#heartbeat.heard());

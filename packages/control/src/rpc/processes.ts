@@ -26,9 +26,9 @@ interface Started {
 /** What there is to know of a process that was just added. */
 export interface Added {
   /**
-   * When its output may be sent: a client that gets output in the same breath as the answer to `spawn`
-   * may not have a place for it yet (the Python one throws it away). It says that it knows the process
-   * by waiting for it.
+   * When its output may be sent: a client that gets output before it has a place for it may throw it away, as the
+   * official Python one does until it has sent all of its input. It says that it knows the process by waiting for
+   * it, as all known clients do at once; one that says nothing for a while is thought to.
    */
   readonly known: Promise<void>;
   readonly kept: KeptProcess | null;
@@ -40,9 +40,15 @@ export class Processes {
   /** Those that still run, and those that ended before the client could know them. */
   readonly #started = new Map<number, Started>();
   #isDetached = false;
+  #heardMs = 0;
 
   constructor(options: ProcessesOptions) {
     this.#options = options;
+  }
+
+  /** The client has sent something, so it is not done yet with what it does. */
+  heard(): void {
+    this.#heardMs = this.#options.clock.now();
   }
 
   /**
@@ -55,14 +61,13 @@ export class Processes {
     about: { readonly command: string; readonly args: readonly string[] },
     keep: Wanted | null,
   ): Added {
-    const { clock, record, guest } = this.#options;
+    const { record, guest } = this.#options;
     const known = Promise.withResolvers<void>();
     const left = Promise.withResolvers<never>();
     left.promise.catch(() => {}); // those who race it have the rejection too
     const started: Started = { child, known, left, isKnown: false, isEnded: false };
     this.#started.set(child.pid, started);
-    const timer = clock.setTimer(limits.outputHoldMs, () => this.#know(started));
-    void known.promise.then(() => timer[Symbol.dispose]());
+    this.#hold(started);
     record("command-started", { pid: child.pid, ...about });
     const kept = keep === null ? null : keptProcessesOf(guest).add(child, keep, this);
     void this.#follow(started);
@@ -96,6 +101,22 @@ export class Processes {
       this.#know(started);
     }
     kept.leave(this, clock);
+  }
+
+  #hold(started: Started): void {
+    const { clock } = this.#options;
+    const atMost = clock.now() + limits.outputHoldMaxMs;
+    let timer: Disposable;
+    const wait = (fromMs: number): void => {
+      const untilMs = Math.min(fromMs + limits.outputHoldMs, atMost);
+      timer = clock.setTimer(untilMs - clock.now(), () => {
+        const isQuiet = clock.now() >= Math.min(this.#heardMs + limits.outputHoldMs, atMost);
+        if (isQuiet) this.#know(started);
+        else wait(this.#heardMs);
+      });
+    };
+    wait(clock.now());
+    void started.known.promise.then(() => timer[Symbol.dispose]());
   }
 
   #know(started: Started): void {

@@ -60,6 +60,21 @@ suite("a stream of the server", () => {
     assert.equal((await client.output(stdoutStreamId)).length, 10);
   });
 
+  test("waits as long as the client has more to say, and not for ever", async () => {
+    const clock = new FakeClock();
+    await using server = await startControl({ clock });
+    await using client = await server.create();
+    const { stdoutStreamId } = await flood(client, 10);
+    const rounds = Math.floor(limits.outputHoldMaxMs / limits.outputHoldMs) + 1;
+    for (let round = 0; round < rounds; round += 1) {
+      assert.ok(!client.messages.some(isOf(stdoutStreamId, "enqueue")), `round ${round}`);
+      clock.advance(limits.outputHoldMs - 1);
+      await client.call("envToObject", {});
+    }
+    clock.advance(rounds);
+    assert.equal((await client.output(stdoutStreamId)).length, 10);
+  });
+
   test("has an id that no other stream of the server has", async () => {
     await using server = await startControl();
     await using one = await server.create();
