@@ -262,8 +262,9 @@ async def whole_life_async():
 
 async def whole_life_sync():
     client = DenoDeploy()
-    with client.sandbox.create(timeout="5m", port=8080) as s:
+    with client.sandbox.create(timeout="5m", port=8080, ssh=True) as s:
         identifier = s.id
+        assert s.expose_ssh()["username"] != identifier
     with client.sandbox.connect(identifier) as again:
         assert again.id == identifier
         again.kill()

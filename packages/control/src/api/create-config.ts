@@ -32,6 +32,8 @@ export interface RegionHints {
 export interface CreateWish extends SandboxSpec {
   /** The port that is to have a name at once; null: none. */
   readonly port: number | null;
+  /** Whether it is to be entered by SSH. Nobody is told how here: `exposeSsh` says that, each time. */
+  readonly ssh: boolean;
 }
 
 /**
@@ -59,6 +61,7 @@ export function readCreateConfig(
     network: readNetwork(config),
     secrets,
     port: readPort(config),
+    ssh: config.ssh === true,
   };
 }
 
@@ -97,7 +100,6 @@ function refuseLaterOptions(config: CreateConfig): void {
   const later = {
     root: (config.root ?? null) !== null,
     volumes: Object.keys(config.volumes ?? {}).length > 0,
-    ssh: config.ssh === true,
   };
   const names = Object.entries(later).flatMap(([name, isAsked]) => (isAsked ? [name] : []));
   if (names.length > 0) throw new SandboxError("NOT_IMPLEMENTED", `option ${names.join(", ")}`);

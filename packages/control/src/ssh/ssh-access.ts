@@ -75,7 +75,7 @@ export class SshAccess {
    */
   async expose(sandbox: Sandbox, userId: string | null): Promise<ExposeSshAnswer> {
     const { store, clock } = this.#options;
-    const { host: hostname, port, hostKey } = this.#reachable();
+    const { host: hostname, port, hostKey } = this.needsGateway();
     const { privateKey, data } = makeKeyPair(sandbox.id);
     const username = letters(randomBytes(usernameLetters), usernameLetters);
     const isTaken = await store.ssh.insertGrant(
@@ -182,7 +182,8 @@ export class SshAccess {
     return endpoint && { host: endpoint.host, port: endpoint.port, username: id };
   }
 
-  #reachable(): SshEndpoint {
+  /** Where clients enter. @throws {SandboxError} `SSH_OFF` */
+  needsGateway(): SshEndpoint {
     const { endpoint } = this;
     if (endpoint === null) throw new SandboxError("SSH_OFF");
     return endpoint;

@@ -28,7 +28,9 @@ export async function toNewSandbox(
   const hints = { host: message.headers.host, region: single(message, headers.region) };
   const rules = { nowMs: clock.now(), lifetimeMaxMs, regions };
   const wish = readCreateConfig(header, hints, rules);
-  if (wish.port !== null) ingressOf(server); // before anything is made
+  // Before anything is made.
+  if (wish.port !== null) ingressOf(server);
+  if (wish.ssh) server.ssh.needsGateway();
   const sandbox = await sandboxes.create(wish, gone);
   const abandon = (): void => sandbox.request({ kind: "kill" }); // nobody knows it
   try {

@@ -68,6 +68,11 @@ suite("an upgrade", () => {
       ...([501, "NOT_IMPLEMENTED"] as const),
     ],
     [
+      "for a sandbox with SSH, where there is no gateway",
+      (server: Fixture) => server.create({ ssh: true }),
+      ...([501, "SSH_OFF"] as const),
+    ],
+    [
       "to a sandbox that is not there",
       (server: Fixture) => server.connect(unknownId),
       ...([404, "SANDBOX_NOT_FOUND"] as const),
