@@ -180,6 +180,7 @@ fn without_credit_a_process_waits_in_its_own_write_and_others_go_on() {
     }
     assert!(guest.resident_kib() < before + 1024);
     link.call("kill", json!({ "pid": pid, "signal": "SIGKILL" })).unwrap();
+    await_end(pid);
     // What is left in the pipe comes with more credit, then the end.
     link.credit(flood, 1, 1 << 20);
     let finished = link.finish(flood);
@@ -269,8 +270,22 @@ fn kill_reaches_the_whole_group() {
     assert_eq!(link.call("kill", json!({ "pid": pid, "signal": "SIGTERM" })), Ok(json!({})));
     // CLOSE needs the ends of both pipes, which the children hold as well.
     assert_eq!(link.finish(channel).exit(), killed("SIGTERM", 15));
-    // SAFETY: no pointers.
-    assert_eq!(unsafe { libc::kill(child, 0) }, -1, "the child lives");
+    await_end(child);
+}
+
+/// A process that was sent a signal is there for a moment more, even when it has closed its pipes.
+fn await_end(pid: i32) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while is_running(pid) {
+        assert!(Instant::now() < until, "{pid} lives");
+        std::thread::yield_now();
+    }
+}
+
+/// Neither gone nor a zombie that somebody is about to reap.
+fn is_running(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 #[test]

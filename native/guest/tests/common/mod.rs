@@ -179,6 +179,24 @@ impl Link {
         }
     }
 
+    /// The next greeting, wherever it begins: the guest gives up in the middle of a frame when it is asked for one.
+    pub fn find_hello(&mut self) -> Value {
+        const HEAD_BYTES: usize = 9;
+        let magic = b"SKERRY-GUEST\r\n\x1a\n";
+        loop {
+            let found = self.buffer.windows(magic.len()).position(|bytes| bytes == magic);
+            if let Some(at) = found {
+                self.buffer.drain(..at - HEAD_BYTES);
+                let Some(Frame::Hello(hello)) = self.read() else { panic!("no greeting") };
+                return hello;
+            }
+            let mut more = [0; 65_536];
+            let count = self.socket.read(&mut more).expect("nothing from the guest");
+            assert_ne!(count, 0, "the guest has hung up");
+            self.buffer.extend_from_slice(&more[..count]);
+        }
+    }
+
     fn take_frame(&mut self) -> Option<Frame> {
         let length = u32::from_le_bytes(self.buffer.get(..4)?.try_into().unwrap()) as usize;
         if self.buffer.len() < 4 + length {
