@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixListener;
 
-use common::{exited, piped, Frame, Guest, WINDOW};
+use common::{exited, piped, Frame, Guest, MAGIC, WINDOW};
 use serde_json::json;
 
 fn dial_tcp(port: u16) -> serde_json::Value {
@@ -185,8 +185,9 @@ fn a_greeting_is_answered_with_its_mark_and_ends_what_was_before() {
     let (_guest, mut link) = Guest::start();
     let flood = link.request("fs.read", json!({ "path": "/dev/zero" }));
     link.response(flood).unwrap();
-    link.send(9, 0, &[b"SKERRY-GUEST\r\n\x1a\n".as_slice(), br#"{"nonce":"mark"}"#].concat());
-    let hello = link.find_hello();
+    link.send(9, 0, &[MAGIC, br#"{"nonce":"mark"}"#].concat());
+    let (before, hello) = link.find_hello();
+    assert!(before.iter().all(|frame| frame.channel() == flood));
     assert_eq!((hello["nonce"].as_str(), hello["version"].as_u64()), (Some("mark"), Some(1)));
     // Channels begin at 1 again.
     link.send(1, 1, br#"{"method":"ping","params":{}}"#);

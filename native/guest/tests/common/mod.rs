@@ -118,6 +118,9 @@ impl Drop for Guest {
     }
 }
 
+/// What a greeting begins with.
+pub const MAGIC: &[u8] = b"SKERRY-GUEST\r\n\x1a\n";
+
 /// The host's end.
 pub struct Link {
     pub socket: UnixStream,
@@ -169,31 +172,40 @@ impl Link {
             if let Some(frame) = self.take_frame() {
                 return Some(frame);
             }
-            let mut more = [0; 65_536];
-            match self.socket.read(&mut more) {
-                Ok(0) => return None,
-                Ok(count) => self.buffer.extend_from_slice(&more[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("nothing from the guest: {error}"),
-            }
+            self.receive()?;
         }
     }
 
-    /// The next greeting, wherever it begins: the guest gives up in the middle of a frame when it is asked for one.
-    pub fn find_hello(&mut self) -> Value {
-        const HEAD_BYTES: usize = 9;
-        let magic = b"SKERRY-GUEST\r\n\x1a\n";
-        loop {
-            let found = self.buffer.windows(magic.len()).position(|bytes| bytes == magic);
-            if let Some(at) = found {
-                self.buffer.drain(..at - HEAD_BYTES);
-                let Some(Frame::Hello(hello)) = self.read() else { panic!("no greeting") };
-                return hello;
+    /// `None` when the guest has hung up.
+    fn receive(&mut self) -> Option<()> {
+        let mut more = [0; 65_536];
+        match self.socket.read(&mut more) {
+            Ok(0) => None,
+            Ok(count) => {
+                self.buffer.extend_from_slice(&more[..count]);
+                Some(())
             }
-            let mut more = [0; 65_536];
-            let count = self.socket.read(&mut more).expect("nothing from the guest");
-            assert_ne!(count, 0, "the guest has hung up");
-            self.buffer.extend_from_slice(&more[..count]);
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("nothing from the guest: {error}"),
+        }
+    }
+
+    /// The next greeting, with the whole frames before it: the guest gives up in the middle of one when it is asked.
+    pub fn find_hello(&mut self) -> (Vec<Frame>, Value) {
+        const HEAD_BYTES: usize = 9;
+        let is_magic = |bytes: &[u8]| bytes == MAGIC;
+        let magic_at = loop {
+            match self.buffer.windows(MAGIC.len()).position(is_magic) {
+                Some(at) => break at,
+                None => self.receive().expect("the guest has hung up"),
+            }
+        };
+        let from_greeting = self.buffer.split_off(magic_at - HEAD_BYTES);
+        let before = std::iter::from_fn(|| self.take_frame()).collect();
+        self.buffer = from_greeting;
+        match self.read() {
+            Some(Frame::Hello(hello)) => (before, hello),
+            frame => panic!("{frame:?} where a greeting begins"),
         }
     }
 

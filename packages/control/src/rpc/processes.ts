@@ -19,6 +19,8 @@ interface Started {
   readonly known: PromiseWithResolvers<void>;
   /** Rejects when nobody is attached to the process any more. */
   readonly left: PromiseWithResolvers<never>;
+  /** Until the client knows the process. */
+  hold: Disposable | null;
   isKnown: boolean;
   isEnded: boolean;
 }
@@ -61,13 +63,13 @@ export class Processes {
     about: { readonly command: string; readonly args: readonly string[] },
     keep: Wanted | null,
   ): Added {
-    const { record, guest } = this.#options;
+    const { clock, record, guest } = this.#options;
     const known = Promise.withResolvers<void>();
     const left = Promise.withResolvers<never>();
     left.promise.catch(() => {}); // those who race it have the rejection too
-    const started: Started = { child, known, left, isKnown: false, isEnded: false };
+    const started: Started = { child, known, left, hold: null, isKnown: false, isEnded: false };
     this.#started.set(child.pid, started);
-    this.#hold(started);
+    this.#hold(started, clock.now());
     record("command-started", { pid: child.pid, ...about });
     const kept = keep === null ? null : keptProcessesOf(guest).add(child, keep, this);
     void this.#follow(started);
@@ -103,23 +105,17 @@ export class Processes {
     kept.leave(this, clock);
   }
 
-  #hold(started: Started): void {
+  /** Takes the process for known when the client has been quiet for long enough, or has had long enough. */
+  #hold(started: Started, startedMs: number): void {
     const { clock } = this.#options;
-    const atMost = clock.now() + limits.outputHoldMaxMs;
-    let timer: Disposable;
-    const wait = (fromMs: number): void => {
-      const untilMs = Math.min(fromMs + limits.outputHoldMs, atMost);
-      timer = clock.setTimer(untilMs - clock.now(), () => {
-        const isQuiet = clock.now() >= Math.min(this.#heardMs + limits.outputHoldMs, atMost);
-        if (isQuiet) this.#know(started);
-        else wait(this.#heardMs);
-      });
-    };
-    wait(clock.now());
-    void started.known.promise.then(() => timer[Symbol.dispose]());
+    const quietMs = Math.max(this.#heardMs, startedMs) + limits.outputHoldMs;
+    const leftMs = Math.min(quietMs, startedMs + limits.outputHoldMaxMs) - clock.now();
+    if (leftMs <= 0) this.#know(started);
+    else started.hold = clock.setTimer(leftMs, () => this.#hold(started, startedMs));
   }
 
   #know(started: Started): void {
+    started.hold?.[Symbol.dispose]();
     started.isKnown = true;
     started.known.resolve();
     this.#forget(started);
